@@ -1,0 +1,57 @@
+package deployments
+
+import (
+	"time"
+
+	"github.com/serin-cd/serin/analysis"
+	"github.com/serin-cd/serin/steps"
+)
+
+// Severity says who should look at an event.
+type Severity string
+
+// The severities.
+const (
+	Info    Severity = "info"
+	Warning Severity = "warning"
+	Page    Severity = "page" // a person must act
+)
+
+// Event is one public fact: what other software sees. Its id never changes, however often it is delivered.
+type Event struct {
+	ID       string // <rollout>/<rev>/<name>[/<rule or target>]
+	Name     string // two tokens, for example rollout.promoted
+	Slot     Slot
+	Time     time.Time
+	Severity Severity
+	Subject  string // the subject it is published on, without the prefix: event.<env>.<service>.<name> or rollback.<env>.<service>
+	Data     EventData
+}
+
+// EventData is an event's body. It is self-contained: nobody has to ask back to understand it.
+type EventData struct {
+	Service     string               `json:"service"`
+	Environment string               `json:"environment"`
+	Version     string               `json:"version"`
+	Stable      string               `json:"stable_version,omitempty"`
+	Release     string               `json:"release,omitempty"` // the release event's id
+	Rollout     string               `json:"rollout,omitempty"`
+	Rev         uint64               `json:"rev,omitempty"`
+	Seq         uint64               `json:"seq,omitempty"`
+	Phase       steps.Phase          `json:"phase,omitempty"`
+	Step        int                  `json:"step"`              // from 1
+	Percent     float64              `json:"percent"`           // requested share of traffic
+	Confirmed   float64              `json:"confirmed_percent"` // the last confirmed share
+	Outcome     steps.Outcome        `json:"outcome,omitempty"`
+	Cause       steps.Cause          `json:"cause,omitempty"`
+	Reason      string               `json:"reason,omitempty"`
+	By          string               `json:"by,omitempty"`   // the person or release that caused it
+	From        string               `json:"from,omitempty"` // rollback: the version taken back
+	To          *string              `json:"to,omitempty"`   // rollback: the version to go back to; null on a first release
+	Target      string               `json:"target,omitempty"`
+	Author      string               `json:"author,omitempty"`
+	RunURL      string               `json:"run_url,omitempty"`
+	Evidence    []analysis.Judgement `json:"evidence,omitempty"` // worst first
+	Actions     []steps.ActionState  `json:"actions,omitempty"`
+	Started     time.Time            `json:"started_at,omitzero"` // of the rollout
+}

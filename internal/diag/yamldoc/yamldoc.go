@@ -1,0 +1,144 @@
+package yamldoc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/serin-cd/serin/internal/diag"
+)
+
+// File is one YAML file being read, with the findings so far.
+type File struct {
+	Name     string
+	Findings diag.Findings
+	lines    []string
+}
+
+// Value is one YAML value and its place. The zero Value stands for an absent one.
+type Value struct {
+	file *File
+	node *yaml.Node
+	path string
+}
+
+// Parse reads the documents of data. Syntax errors become findings; documents before the error are returned.
+func Parse(name string, data []byte) (*File, []Value) {
+	f := &File{Name: name, lines: strings.Split(string(data), "\n")}
+	var docs []Value
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var node yaml.Node
+		err := dec.Decode(&node)
+		if errors.Is(err, io.EOF) {
+			return f, docs
+		}
+		if err != nil {
+			f.addSyntax(err)
+			return f, docs
+		}
+		if len(node.Content) == 1 {
+			docs = append(docs, Value{file: f, node: node.Content[0]})
+		}
+	}
+}
+
+var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// addSyntax turns the YAML library's message into a finding: it gives the line, never the column.
+func (f *File) addSyntax(err error) {
+	line, text := 1, strings.TrimPrefix(err.Error(), "yaml: ")
+	if m := syntaxLine.FindStringSubmatch(err.Error()); m != nil {
+		text = m[2]
+		if n, err := strconv.Atoi(m[1]); err == nil && n > 0 {
+			line = min(n, len(f.lines))
+		}
+	}
+	column := 1
+	if src := f.lines[line-1]; strings.TrimSpace(src) != "" {
+		column += len(src) - len(strings.TrimLeft(src, " \t"))
+	}
+	f.Findings = append(f.Findings, diag.Finding{
+		Position: diag.Position{File: f.Name, Line: line, Column: column}, Severity: diag.Error,
+		Message: "not valid YAML: " + text, Cure: "check indentation (spaces, no tabs), quotes and brackets on this line and the one before",
+	})
+}
+
+// Exists reports whether the value was written.
+func (v Value) Exists() bool { return v.node != nil }
+
+// Path is where the value stands in the document, for example `rules[0].max`.
+func (v Value) Path() string { return v.path }
+
+// Pos is the value's place.
+func (v Value) Pos() diag.Position { return v.At(0) }
+
+// At is the place of the byte at offset of a string value: inside quotes, and inside block scalars.
+// It is exact for plain scalars, for block scalars, and for quoted ones without escapes.
+func (v Value) At(offset int) diag.Position {
+	if v.node == nil {
+		if v.file == nil {
+			return diag.Position{}
+		}
+		return diag.Position{File: v.file.Name, Line: 1, Column: 1}
+	}
+	pos := diag.Position{File: v.file.Name, Line: v.node.Line, Column: v.node.Column}
+	if v.node.Kind != yaml.ScalarNode || offset == 0 && v.node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
+		return pos
+	}
+	if v.node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+		return v.atBlock(offset, pos)
+	}
+	if v.node.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
+		offset++
+	}
+	pos.Column += offset
+	return pos
+}
+
+// atBlock finds an offset inside a literal or folded scalar, whose content begins on a line of its own.
+func (v Value) atBlock(offset int, pos diag.Position) diag.Position {
+	before := v.node.Value[:min(offset, len(v.node.Value))]
+	row := strings.Count(before, "\n")
+	column := len(before) - strings.LastIndexByte(before, '\n') - 1
+	first := v.node.Line // index of the line after the indicator
+	for first < len(v.file.lines) && strings.TrimSpace(v.file.lines[first]) == "" {
+		first++
+	}
+	if first+row >= len(v.file.lines) {
+		return pos
+	}
+	src := v.file.lines[first]
+	pos.Line, pos.Column = first+row+1, len(src)-len(strings.TrimLeft(src, " "))+column+1
+	return pos
+}
+
+// Errorf adds an error at the value. The cure may be empty.
+func (v Value) Errorf(cure, format string, args ...any) {
+	v.Add(diag.Finding{Position: v.Pos(), Severity: diag.Error, Message: v.in(fmt.Sprintf(format, args...)), Cure: cure})
+}
+
+// Warnf adds a warning at the value. The cure may be empty.
+func (v Value) Warnf(cure, format string, args ...any) {
+	v.Add(diag.Finding{Position: v.Pos(), Severity: diag.Warning, Message: v.in(fmt.Sprintf(format, args...)), Cure: cure})
+}
+
+// Add adds a finding as it is.
+func (v Value) Add(f diag.Finding) {
+	if v.file != nil {
+		v.file.Findings = append(v.file.Findings, f)
+	}
+}
+
+func (v Value) in(message string) string {
+	if v.path == "" {
+		return message
+	}
+	return v.path + ": " + message
+}

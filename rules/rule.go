@@ -1,0 +1,80 @@
+package rules
+
+import "time"
+
+// Response is what follows from a rule's verdict.
+type Response string
+
+// The responses. Which of them a key may have stands at the key.
+const (
+	Hold     Response = "hold"     // do not advance; a person is told after alert_after
+	Rollback Response = "rollback" // take the release back
+	Notify   Response = "notify"   // tell, and go on
+	Pass     Response = "pass"     // count it as healthy
+)
+
+// Rule is what healthy means, in PromQL. It has either Bad and Total (a ratio of counts), or Query (any value).
+type Rule struct {
+	Name string
+
+	Bad, Total Template // the count of bad events, and of all, over {{window}}
+	Counts     Counting // what Bad and Total count
+	Query      Template // a value, compared with Min and Max
+
+	Min, Max    *float64 // the value is healthy from Min to Max, both included; nil: no such limit
+	CriticalMax *float64 // a ratio above it is unhealthy below MinSamples too, and without waiting for For
+	CriticalMin float64  // bad events that CriticalMax needs
+	MinSamples  float64  // events since the step's confirmed start below which a ratio is never unhealthy
+
+	Schedule   Schedule
+	Window     time.Duration // what {{window}} stands for, before it is clipped
+	OnNoData   Response      // Hold (default), Pass or Rollback
+	OnDataLost Response      // Rollback (default) or Hold
+
+	Tolerance
+}
+
+// Tolerance is how much of a rule's verdicts a rollout bears before it acts. It is what a plan needs to know of a rule.
+type Tolerance struct {
+	Rule             string        `json:"rule"`
+	For              time.Duration `json:"for,omitempty"`         // how long a rule must fail without a healthy reading
+	OnFail           Response      `json:"on_fail"`               // Rollback (default), Hold or Notify
+	AlertAfter       time.Duration `json:"alert_after,omitempty"` // a hold is told to a person after this; outages after OutageAlertAfter
+	OutageAlertAfter time.Duration `json:"outage_alert_after,omitempty"`
+	FailAfter        time.Duration `json:"fail_after,omitempty"` // a hold of this length is a failure; 0: never
+}
+
+// Ratio reports whether the rule is a ratio of counts.
+func (r Rule) Ratio() bool { return r.Total.Text() != "" }
+
+// Counting says how the values of Bad and Total become counts of events.
+type Counting uint8
+
+// The ways of counting.
+const (
+	CountWindow    Counting = iota // the value counts the events of {{window}}
+	CountPerSecond                 // the value is a rate: times the window it is a count
+	CountFixed                     // the value is a count, but its window is written into the expression
+)
+
+// Set is the rules of one policy, in the order written. Names are unique.
+type Set []Rule
+
+// Tolerances lists what a plan needs to know of the rules, in their order.
+func (s Set) Tolerances() []Tolerance {
+	out := make([]Tolerance, len(s))
+	for i, r := range s {
+		out[i] = r.Tolerance
+	}
+	return out
+}
+
+// Find returns the rule of that name.
+func (s Set) Find(name string) (Rule, bool) {
+	for _, r := range s {
+		if r.Name == name {
+			return r, true
+		}
+	}
+	return Rule{}, false
+}

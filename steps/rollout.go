@@ -1,0 +1,81 @@
+package steps
+
+import (
+	"time"
+
+	"github.com/serin-cd/serin/analysis"
+)
+
+// Rollout is one release's way through its plan: its whole state, a value. Only Next makes a new one.
+type Rollout struct {
+	ID          string `json:"id"`
+	Service     string `json:"service"`
+	Environment string `json:"environment"`
+	Version     string `json:"version"`
+	Stable      string `json:"stable,omitempty"` // the last promoted version; "" on a first release
+	Plan        Plan   `json:"plan"`
+
+	Phase Phase     `json:"phase"`
+	Since time.Time `json:"since"` // when the phase began
+	Step  int       `json:"step"`  // index into Plan.Steps
+	Seq   uint64    `json:"seq"`   // rises when the wanted exposure or step changes
+
+	Want         Share         `json:"want"`                   // requested share
+	Confirmed    Share         `json:"confirmed"`              // the last share that was confirmed
+	Shifted      time.Time     `json:"shifted,omitzero"`       // when Want was requested
+	StepBegan    time.Time     `json:"step_began,omitzero"`    // when this step's share was confirmed
+	FirstExposed time.Time     `json:"first_exposed,omitzero"` // when the first share above 0 was confirmed
+	Held         time.Duration `json:"held,omitempty"`         // time of this step's bake that was lost to holds
+
+	Rules []RuleState `json:"rules,omitempty"` // in the plan's order
+	Hold  *Hold       `json:"hold,omitempty"`
+
+	Paused      bool   `json:"paused,omitempty"`
+	Approved    bool   `json:"approved,omitempty"`    // this step's approval was given
+	SkipBake    bool   `json:"skip_bake,omitempty"`   // a person ended this step's bake
+	Unconfirmed bool   `json:"unconfirmed,omitempty"` // an exposure or action was not confirmed in time; a person was told
+	LastError   string `json:"last_error,omitempty"`  // of the mover or an action, while it is not confirmed
+
+	Failure *FailureState `json:"failure,omitempty"` // set once, when the rollout turns back
+	Outcome Outcome       `json:"outcome,omitempty"`
+	Cause   Cause         `json:"cause,omitempty"`
+	EndedAt time.Time     `json:"ended_at,omitzero"`
+}
+
+// RuleState is what must not be lost about a rule.
+type RuleState struct {
+	Rule         string    `json:"rule"`
+	Seen         bool      `json:"seen,omitempty"`         // had data on this rollout
+	FailingSince time.Time `json:"failing_since,omitzero"` // the first of the failing readings in a row
+	Recovered    bool      `json:"recovered,omitempty"`    // healthy again after the rollback
+}
+
+// Hold is why a rollout does not advance, and since when.
+type Hold struct {
+	Verdict analysis.Verdict `json:"verdict"`
+	Rules   []string         `json:"rules,omitempty"` // whose verdict it is
+	Reason  string           `json:"reason,omitempty"`
+	Since   time.Time        `json:"since"`
+	Told    bool             `json:"told,omitempty"` // a person was told
+}
+
+// FailureState is the way back: why, and what is being done.
+type FailureState struct {
+	Cause     Cause         `json:"cause"`
+	Rules     []string      `json:"rules,omitempty"` // that failed
+	Reason    string        `json:"reason"`
+	By        string        `json:"by,omitempty"` // the person, or the superseding version
+	At        time.Time     `json:"at"`
+	FromShare Share         `json:"from_share"` // requested when it turned back
+	Actions   []ActionState `json:"actions"`
+	Else      string        `json:"else,omitempty"`       // why the else actions were taken, if they were
+	Restored  time.Time     `json:"restored_at,omitzero"` // when the failed rules were healthy again
+}
+
+// ActionState is one action on the way back.
+type ActionState struct {
+	Action
+	Began     time.Time `json:"began"`
+	Confirmed time.Time `json:"confirmed,omitzero"`
+	How       string    `json:"how,omitempty"` // what confirmed it
+}
