@@ -18,7 +18,7 @@ type Reading struct {
 	BadQuery   string            `json:"bad_query,omitempty"`   // ratio rules: as sent
 	TotalQuery string            `json:"total_query,omitempty"` // ratio rules: as sent
 	Window     time.Duration     `json:"window"`                // what {{window}} stood for, after clipping
-	Value      *Number           `json:"value,omitempty"`       // nil: none
+	Value      *Number           `json:"value,omitempty"`       // of several series the worst; nil: none
 	Limit      *Number           `json:"limit,omitempty"`       // the limit that decided, or the nearest
 	LimitKind  string            `json:"limit_kind,omitempty"`  // max, min or critical_max
 	Stable     *Number           `json:"stable,omitempty"`      // the same of the stable version, where it was asked
@@ -55,11 +55,11 @@ type Sample struct {
 	Histogram bool // the sample is a native histogram: Value means nothing
 }
 
-// Result is the answer to one query, or why there is none.
+// Result is the answer to one query, or why there is none. Queriers may share Samples between results: read only.
 type Result struct {
 	Expr     string // the query as sent
 	Samples  []Sample
-	Warnings []string
+	Warnings []string // the server's: each makes the answer unusable, for it may be partial
 	Err      error
 }
 
@@ -77,7 +77,7 @@ type Request struct {
 	// nothing, so {{window}} is clipped to it.
 	Since time.Time
 	// Inside is the step's confirmed start: a passing reading counts once its window lies wholly after it, and samples
-	// are counted from it.
+	// are counted from it where the window holds too few. Zero: not confirmed, so that nothing passes.
 	Inside time.Time
 	// Seen says that this rule had data on this rollout before.
 	Seen bool
