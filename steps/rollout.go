@@ -52,11 +52,12 @@ type RuleState struct {
 
 // Hold is why a rollout does not advance, and since when.
 type Hold struct {
-	Verdict analysis.Verdict `json:"verdict"`
-	Rules   []string         `json:"rules,omitempty"` // whose verdict it is
-	Reason  string           `json:"reason,omitempty"`
-	Since   time.Time        `json:"since"`
-	Told    bool             `json:"told,omitempty"` // a person was told
+	Verdict   analysis.Verdict `json:"verdict"`
+	Rules     []string         `json:"rules,omitempty"` // whose verdict it is
+	Reason    string           `json:"reason,omitempty"`
+	Since     time.Time        `json:"since"`
+	Told      bool             `json:"told,omitempty"`       // a person was told
+	StopsBake bool             `json:"stops_bake,omitempty"` // the time it takes is given back to the bake
 }
 
 // FailureState is the way back: why, and what is being done.

@@ -1,0 +1,107 @@
+package steps
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Describe says in one clause what changed between two revisions of a rollout.
+func Describe(prev, next Rollout) string {
+	if next.Approved && !prev.Approved {
+		return "approved"
+	}
+	if prev.Phase != next.Phase || prev.Seq != next.Seq {
+		return next.headline()
+	}
+	switch {
+	case next.Hold != nil && (prev.Hold == nil || prev.Hold.Verdict != next.Hold.Verdict):
+		return "holding: " + next.Hold.String()
+	case prev.Hold != nil && next.Hold == nil:
+		return "holding no more"
+	case next.Hold != nil && next.Hold.Told && !prev.Hold.Told:
+		return "still holding: " + next.Hold.String()
+	case next.Unconfirmed && !prev.Unconfirmed:
+		return "not confirmed within " + next.Plan.ConfirmWithin.String() + ": " + strings.TrimSpace(next.LastError+" (goes on being tried)")
+	case prev.Paused != next.Paused:
+		return map[bool]string{true: "paused", false: "resumed"}[next.Paused]
+	case next.SkipBake && !prev.SkipBake:
+		return "a person ended the bake"
+	case next.LastError != prev.LastError && next.LastError != "":
+		return "not confirmed yet: " + next.LastError
+	case next.LastError != prev.LastError:
+		return "trying again"
+	}
+	return strings.Join(append(next.actionChanges(prev), next.ruleChanges(prev)...), ", ")
+}
+
+// actionChanges names the actions that have been confirmed.
+func (r Rollout) actionChanges(prev Rollout) []string {
+	var out []string
+	for i := range r.actions() {
+		if a := r.Failure.Actions[i]; prev.Failure.Actions[i].Confirmed != a.Confirmed {
+			out = append(out, strings.TrimSpace(string(a.Kind)+" "+a.Key)+" confirmed")
+		}
+	}
+	return out
+}
+
+func (r Rollout) actions() []ActionState {
+	if r.Failure == nil {
+		return nil
+	}
+	return r.Failure.Actions
+}
+
+func (r Rollout) headline() string {
+	switch r.Phase {
+	case Pending:
+		return "accepted"
+	case Shifting:
+		return "requesting " + r.Want.String()
+	case Baking, Watching:
+		return fmt.Sprintf("%v confirmed", r.Confirmed)
+	case AwaitingApproval:
+		return fmt.Sprintf("healthy at %v: waiting for approval", r.Confirmed)
+	case Reverting:
+		if r.Failure.Else != "" {
+			return r.Failure.Else
+		}
+		return "turning back: " + r.Failure.Reason
+	case Recovering:
+		if !r.takenBack() {
+			return "feature off and confirmed"
+		}
+		return "taken back and confirmed"
+	case Ended:
+		return strings.TrimSpace(strings.ReplaceAll(string(r.Outcome), "_", " ") + " " + string(r.Cause))
+	}
+	return string(r.Phase)
+}
+
+// String is the hold in words.
+func (h Hold) String() string {
+	s := h.Verdict.String()
+	if len(h.Rules) > 0 {
+		s += " for " + strings.Join(h.Rules, ", ")
+	}
+	if h.Reason != "" {
+		s += " (" + h.Reason + ")"
+	}
+	return s
+}
+
+func (r Rollout) ruleChanges(prev Rollout) []string {
+	var out []string
+	for i, s := range r.Rules {
+		was := prev.Rules[i]
+		switch {
+		case s.FailingSince.IsZero() != was.FailingSince.IsZero():
+			out = append(out, s.Rule+map[bool]string{true: " passes again", false: " fails"}[s.FailingSince.IsZero()])
+		case s.Recovered && !was.Recovered:
+			out = append(out, s.Rule+" recovered")
+		case s.Seen && !was.Seen:
+			out = append(out, s.Rule+" has data")
+		}
+	}
+	return out
+}

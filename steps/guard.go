@@ -1,0 +1,244 @@
+package steps
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/serin-cd/serin/analysis"
+	"github.com/serin-cd/serin/rules"
+)
+
+// measured weighs readings: it rolls back, holds, or advances, in this order.
+func (r Rollout) measured(now time.Time, m Measured) Rollout {
+	if m.Seq != r.Seq {
+		return r
+	}
+	if r.Phase == Recovering {
+		return r.recovered(now, m)
+	}
+	if _, asked := r.measure(); !asked || !r.advancing() {
+		return r
+	}
+	r = r.remember(m)
+	if failed, cause := r.failed(m); len(failed) > 0 {
+		return r.fail(now, cause, failed, reasons(m, failed))
+	}
+	block, blocked := r.blocked(now, m)
+	r = r.holding(now, block)
+	if blocked || r.Paused || !r.baked(now) {
+		return r
+	}
+	return r.advance(now)
+}
+
+// remember writes down what must not be lost: that a rule had data, and since when it fails.
+// A healthy reading ends a row of failing ones, and so does one that proves nothing; an outage or a gap does not.
+func (r Rollout) remember(m Measured) Rollout {
+	for i, s := range r.Rules {
+		j, ok := find(m.Verdicts, s.Rule)
+		if !ok {
+			continue
+		}
+		s.Seen = s.Seen || j.Data
+		switch j.Verdict {
+		case analysis.Unhealthy:
+			if s.FailingSince.IsZero() {
+				s.FailingSince = j.Reading.At
+			}
+		case analysis.Healthy, analysis.Inconclusive:
+			s.FailingSince = time.Time{}
+		case analysis.NoData, analysis.Outage:
+		}
+		r.Rules[i] = s
+	}
+	return r
+}
+
+// failed is the rollback decision: the rules whose failing readings have gone on for their `for`, or are critical.
+func (r Rollout) failed(m Measured) (failed []string, cause Cause) {
+	cause = ByRules
+	for i, t := range r.Plan.Rules {
+		j, ok := find(m.Verdicts, t.Rule)
+		if !ok || j.Verdict != analysis.Unhealthy || t.OnFail != rules.Rollback {
+			continue
+		}
+		if !j.Critical && j.Reading.At.Sub(r.Rules[i].FailingSince) < t.For {
+			continue
+		}
+		if j.Lost && len(failed) == 0 {
+			cause = ByLostData
+		} else if !j.Lost {
+			cause = ByRules
+		}
+		failed = append(failed, t.Rule)
+	}
+	return failed, cause
+}
+
+// blocked reports whether anything stands against advancing, and the hold it makes, if it is more than waiting.
+// Over all rules: unhealthy, outage, no data, inconclusive, healthy; the worst one is shown.
+func (r Rollout) blocked(now time.Time, m Measured) (*Hold, bool) {
+	blocked := r.Phase == Shifting
+	var worst *Hold
+	for i, t := range r.Plan.Rules {
+		j, ok := find(m.Verdicts, t.Rule)
+		if t.OnFail == rules.Notify || ok && j.Verdict == analysis.Healthy && !j.Reading.At.Before(r.StepBegan) {
+			continue
+		}
+		blocked = true
+		if j.Verdict == analysis.Unhealthy && t.OnFail == rules.Rollback {
+			continue // waiting for its `for`
+		}
+		if h, ok := r.hold(now, j, r.Rules[i]); ok {
+			worst = worse(worst, &h)
+		}
+	}
+	if gap, ok := r.gap(now, m); ok {
+		return worse(worst, gap), true
+	}
+	return worst, blocked
+}
+
+// hold makes a hold of a verdict that is not healthy, unless it is mere waiting: readings prove nothing at the start of
+// every step, and a hold only once the bake is over. Data that went away holds at once, and stops the bake.
+func (r Rollout) hold(now time.Time, j analysis.Judgement, s RuleState) (Hold, bool) {
+	h := Hold{Verdict: j.Verdict, Rules: []string{j.Rule}, Reason: j.Reason, Since: now}
+	switch {
+	case j.Verdict == analysis.Outage, j.Verdict == analysis.Unhealthy, j.Verdict == analysis.NoData && s.Seen:
+		h.StopsBake = true
+		return h, true
+	case j.Verdict == analysis.NoData:
+		h.Since = r.StepBegan
+	}
+	return h, r.baked(now)
+}
+
+// gap holds where the measured share is not the confirmed one, by more than the plan's tolerance.
+func (r Rollout) gap(now time.Time, m Measured) (*Hold, bool) {
+	if r.Plan.Tolerance == 0 || m.Share == nil || r.Phase == Shifting || r.matches(*m.Share) {
+		return nil, false
+	}
+	return &Hold{Verdict: analysis.Inconclusive, Since: now, StopsBake: true,
+		Reason: "requested " + r.Want.String() + " of traffic, measured " + m.Share.String()}, true
+}
+
+func worse(a, b *Hold) *Hold {
+	switch {
+	case a == nil || b.Verdict.Worse(a.Verdict):
+		return b
+	case a.Verdict == b.Verdict:
+		a.Rules = append(a.Rules, b.Rules...)
+		if b.Since.Before(a.Since) {
+			a.Since = b.Since
+		}
+	}
+	return a
+}
+
+// holding begins, keeps or ends the hold. Its clock runs on while its reason changes, and the time it took from the
+// bake is given back.
+func (r Rollout) holding(now time.Time, h *Hold) Rollout {
+	switch {
+	case h == nil && r.Hold == nil:
+	case h == nil:
+		if r.Hold.StopsBake && !r.StepBegan.IsZero() {
+			r.Held += now.Sub(later(r.Hold.Since, r.StepBegan))
+		}
+		r.Hold = nil
+	case r.Hold == nil:
+		r.Hold = h
+	case r.Hold.Verdict != h.Verdict:
+		h.Since, h.Told, h.StopsBake = r.Hold.Since, r.Hold.Told, r.Hold.StopsBake || h.StopsBake
+		r.Hold = h
+	}
+	return r
+}
+
+// holdTick tells a person once about a hold that goes on, and fails the rollout where a rule says so.
+func (r Rollout) holdTick(now time.Time) Rollout {
+	if r.Hold == nil {
+		return r
+	}
+	if at, ok := r.failHoldAt(); ok && !now.Before(at) {
+		return r.fail(now, ByHoldTimeout, r.Hold.Rules, "held too long: "+r.Hold.Reason)
+	}
+	if !now.Before(r.tellHoldAt()) {
+		r.Hold.Told = true
+	}
+	return r
+}
+
+// tellHoldAt is when a person is told about the hold: the earliest that one of its rules asks for.
+func (r Rollout) tellHoldAt() time.Time {
+	after := 10 * time.Minute
+	for _, t := range r.Plan.Rules {
+		if !slices.Contains(r.Hold.Rules, t.Rule) {
+			continue
+		}
+		if r.Hold.Verdict == analysis.Outage {
+			after = min(after, t.OutageAlertAfter)
+		} else {
+			after = min(after, t.AlertAfter)
+		}
+	}
+	return r.Hold.Since.Add(after)
+}
+
+// failHoldAt is when the hold becomes a failure, where a rule has fail_after.
+func (r Rollout) failHoldAt() (time.Time, bool) {
+	var after time.Duration
+	for _, t := range r.Plan.Rules {
+		if t.FailAfter > 0 && slices.Contains(r.Hold.Rules, t.Rule) && (after == 0 || t.FailAfter < after) {
+			after = t.FailAfter
+		}
+	}
+	return r.Hold.Since.Add(after), after > 0
+}
+
+// baked reports whether the step's bake is over: its time, and the time that holds took from it.
+func (r Rollout) baked(now time.Time) bool {
+	if r.StepBegan.IsZero() {
+		return false
+	}
+	return r.SkipBake || !now.Before(r.StepBegan.Add(r.Plan.Steps[r.Step].Bake+r.Held))
+}
+
+// advance leaves a step that is baked and healthy.
+func (r Rollout) advance(now time.Time) Rollout {
+	switch {
+	case r.Phase == AwaitingApproval:
+	case r.Plan.Steps[r.Step].Approval && !r.Approved:
+		r.Phase, r.Since = AwaitingApproval, now
+	case r.Phase == Watching:
+		return r.end(now, Promoted, "")
+	default:
+		return r.shift(now, r.Step+1)
+	}
+	return r
+}
+
+func find(js []analysis.Judgement, rule string) (analysis.Judgement, bool) {
+	for _, j := range js {
+		if j.Rule == rule {
+			return j, true
+		}
+	}
+	return analysis.Judgement{Rule: rule, Reason: "not read yet"}, false
+}
+
+func reasons(m Measured, failed []string) string {
+	var out []string
+	for _, name := range failed {
+		j, _ := find(m.Verdicts, name)
+		out = append(out, name+": "+j.Reason)
+	}
+	return strings.Join(out, "; ")
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

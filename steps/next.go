@@ -1,0 +1,191 @@
+package steps
+
+import (
+	"reflect"
+	"slices"
+	"time"
+)
+
+// Next is the rollout after an input, and what the world owes it then. It is total and deterministic: the same rollout,
+// time and input give the same answer, and an input that means nothing now changes nothing and has no effects.
+// The decision to roll back is in guard.go, the way back in revert.go.
+func (r Rollout) Next(now time.Time, in Input) (Rollout, []Effect) {
+	if r.Phase == Ended {
+		return r, nil
+	}
+	n := r.clone()
+	switch in := in.(type) {
+	case Tick:
+		n = n.tick(now)
+	case Applied:
+		n = n.applied(now, in)
+	case Measured:
+		n = n.measured(now, in)
+	case Command:
+		n = n.command(now, in)
+	case Superseded:
+		n = n.superseded(now, in)
+	}
+	if same(r, n) {
+		return r, nil
+	}
+	return n, append(n.Pending(), Announce{Seq: n.Seq, Phase: n.Phase, Reason: Describe(r, n)})
+}
+
+// tick lets deadlines pass.
+func (r Rollout) tick(now time.Time) Rollout {
+	switch r.Phase {
+	case Pending:
+		return r.shift(now, 0)
+	case Shifting:
+		if !now.Before(r.Shifted.Add(r.Plan.ConfirmWithin)) {
+			r.Unconfirmed = true
+		}
+		return r.holdTick(now)
+	case Baking, AwaitingApproval, Watching:
+		return r.holdTick(now)
+	case Reverting:
+		return r.revertTick(now)
+	case Recovering:
+		if !now.Before(r.Since.Add(r.Plan.Recovery)) {
+			return r.unrecovered(now)
+		}
+	case Ended:
+	}
+	return r
+}
+
+// shift requests the share of a step.
+func (r Rollout) shift(now time.Time, step int) Rollout {
+	r.Phase, r.Since, r.Step = Shifting, now, step
+	r.Seq++
+	r.Want, r.Shifted, r.StepBegan = r.Plan.Steps[step].Share, now, time.Time{}
+	r.Held, r.Hold, r.Approved, r.SkipBake = 0, nil, false, false
+	return r
+}
+
+// applied takes an answer of the mover, or of a flag that is turned off. An answer to an older request is ignored.
+func (r Rollout) applied(now time.Time, a Applied) Rollout {
+	if a.Seq != r.Seq {
+		return r
+	}
+	switch r.Phase {
+	case Shifting:
+		if a.Target != Traffic {
+			return r
+		}
+		if !a.Confirmed || !r.matches(a.Observed) {
+			return r.noteError(a)
+		}
+		return r.arrive(now)
+	case Reverting:
+		return r.revertApplied(now, a)
+	case Pending, Baking, AwaitingApproval, Watching, Recovering, Ended:
+	}
+	return r
+}
+
+// arrive begins a step: its share is confirmed.
+func (r Rollout) arrive(now time.Time) Rollout {
+	r.Confirmed, r.StepBegan, r.Since = r.Want, now, now
+	if r.FirstExposed.IsZero() {
+		r.FirstExposed = now
+	}
+	r.Unconfirmed, r.LastError = false, ""
+	r.Phase = r.settled()
+	return r
+}
+
+// settled is the phase in which a confirmed step waits.
+func (r Rollout) settled() Phase {
+	if r.Step == len(r.Plan.Steps)-1 {
+		return Watching
+	}
+	return Baking
+}
+
+// matches reports whether an observed share is the wanted one, within the plan's tolerance. Nothing left is exactly 0.
+func (r Rollout) matches(observed Share) bool {
+	if r.Want == 0 {
+		return observed == 0
+	}
+	return max(observed-r.Want, r.Want-observed) <= r.Plan.Tolerance
+}
+
+// noteError remembers the first thing that went wrong with a request. Retries go on without further entries.
+func (r Rollout) noteError(a Applied) Rollout {
+	switch {
+	case r.LastError != "":
+	case a.Err != "":
+		r.LastError = a.Err
+	case a.Confirmed:
+		r.LastError = "wanted " + r.Want.String() + ", saw " + a.Observed.String()
+	}
+	return r
+}
+
+// command obeys a person.
+func (r Rollout) command(now time.Time, c Command) Rollout {
+	switch c.Verb {
+	case Abort:
+		return r.turnBack(now, ByPerson, c.By, c.Reason)
+	case Approve:
+		if r.Phase == AwaitingApproval {
+			r.Approved, r.Phase, r.Since = true, r.settled(), now
+		}
+	case Promote:
+		if r.Phase == Baking || r.Phase == Watching {
+			r.SkipBake = true
+		}
+	case Pause:
+		r.Paused = r.Paused || r.advancing()
+	case Resume:
+		r.Paused = false
+	case Retry:
+		r.LastError = ""
+	}
+	return r
+}
+
+// superseded makes way for a newer release.
+func (r Rollout) superseded(now time.Time, s Superseded) Rollout {
+	return r.turnBack(now, BySuperseded, s.By, "superseded by "+s.By)
+}
+
+// advancing reports whether the rollout is on its way up.
+func (r Rollout) advancing() bool {
+	switch r.Phase {
+	case Shifting, Baking, AwaitingApproval, Watching:
+		return true
+	case Pending, Reverting, Recovering, Ended:
+	}
+	return false
+}
+
+// end is the last transition.
+func (r Rollout) end(now time.Time, o Outcome, c Cause) Rollout {
+	r.Phase, r.Since, r.EndedAt, r.Outcome, r.Cause = Ended, now, now, o, c
+	r.Hold, r.Paused, r.Unconfirmed, r.LastError = nil, false, false, ""
+	return r
+}
+
+// clone copies what Next may write to.
+func (r Rollout) clone() Rollout {
+	r.Rules = slices.Clone(r.Rules)
+	if r.Hold != nil {
+		h := *r.Hold
+		r.Hold = &h
+	}
+	if r.Failure != nil {
+		f := *r.Failure
+		f.Actions = slices.Clone(f.Actions)
+		r.Failure = &f
+	}
+	return r
+}
+
+// same reports whether two rollouts of one plan are equal.
+func same(a, b Rollout) bool {
+	a.Plan, b.Plan = Plan{}, Plan{}
+	return reflect.DeepEqual(a, b)
+}

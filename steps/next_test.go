@@ -1,0 +1,329 @@
+package steps_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/serin-cd/serin/analysis"
+	"github.com/serin-cd/serin/rules"
+	"github.com/serin-cd/serin/steps"
+)
+
+// history turns bytes into a plan and a run of inputs, so that fuzzing finds histories nobody thought of.
+type history struct {
+	bytes []byte
+	now   time.Time
+	kind  int // how often the world is kind: 0 never, 3 nearly always
+}
+
+func (h *history) next(n int) int {
+	if len(h.bytes) == 0 {
+		return 0
+	}
+	b := h.bytes[0]
+	h.bytes = h.bytes[1:]
+	return int(b) % n
+}
+
+func (h *history) plan() steps.Plan {
+	p := plan()
+	p.Rules = append(p.Rules, rules.Tolerance{Rule: "latency", OnFail: []rules.Response{rules.Rollback, rules.Hold, rules.Notify}[h.next(3)],
+		AlertAfter: 3 * time.Minute, OutageAlertAfter: time.Minute, FailAfter: time.Duration(h.next(3)) * 5 * time.Minute})
+	p.Steps[h.next(4)].Approval = h.next(2) == 1
+	p.Tolerance = steps.Share(h.next(2) * 300)
+	p.Recovery = time.Duration(h.next(3)) * time.Minute
+	sets := [][]steps.Action{{{Kind: steps.RollbackAction}}, {{Kind: steps.FlagOff, Key: "x"}}, {{Kind: steps.PublishEvent, Key: "x"}},
+		{{Kind: steps.FlagOff, Key: "x"}, {Kind: steps.RollbackAction}}, nil}
+	p.Failure = steps.Failure{Do: sets[h.next(4)], Else: sets[h.next(5)]}
+	return p
+}
+
+// helpful is what a healthy world would say next.
+func (h *history) helpful(r steps.Rollout) steps.Input {
+	h.now = h.now.Add(time.Duration(h.next(20)) * time.Minute)
+	for _, e := range r.Pending() {
+		if e, ok := e.(steps.Expose); ok {
+			return steps.Applied{Seq: e.Seq, Target: e.Target, Observed: e.Exposure.Share, Confirmed: true}
+		}
+	}
+	switch r.Phase {
+	case steps.Pending:
+		return steps.Tick{}
+	case steps.AwaitingApproval:
+		return steps.Command{Verb: steps.Approve, By: "ada"}
+	}
+	m := steps.Measured{At: h.now, Seq: r.Seq}
+	for _, t := range r.Plan.Rules {
+		m.Verdicts = append(m.Verdicts, analysis.Judgement{Rule: t.Rule, Verdict: analysis.Healthy, Data: true, Reading: analysis.Reading{At: h.now}})
+	}
+	return m
+}
+
+func (h *history) input(r steps.Rollout) steps.Input {
+	if h.next(16) < 5*h.kind {
+		return h.helpful(r)
+	}
+	h.now = h.now.Add(time.Duration(h.next(12)) * 15 * time.Second)
+	switch h.next(9) {
+	case 0, 1:
+		return steps.Tick{}
+	case 2, 3:
+		a := steps.Applied{Seq: r.Seq - uint64(h.next(2)/1*h.next(2)), Target: steps.Traffic, Observed: r.Want, Confirmed: h.next(4) > 0}
+		if h.next(3) == 0 {
+			a.Target, a.Observed = steps.FlagTarget("x"), 0
+		}
+		if h.next(6) == 0 {
+			a.Observed = steps.Share(h.next(101) * 100)
+		}
+		return a
+	case 7, 8:
+		if h.next(5) == 0 {
+			return steps.Superseded{By: "2.0.0"}
+		}
+		verbs := []steps.Verb{steps.Approve, steps.Promote, steps.Pause, steps.Resume, steps.Abort, steps.Retry, "nonsense"}
+		return steps.Command{Verb: verbs[h.next(len(verbs))], By: "ada"}
+	}
+	m := steps.Measured{At: h.now, Seq: r.Seq - uint64(h.next(5)/4)}
+	for _, t := range r.Plan.Rules {
+		if h.next(8) == 0 {
+			continue
+		}
+		v := []analysis.Verdict{analysis.Healthy, analysis.Healthy, analysis.Healthy, analysis.Unhealthy, analysis.NoData, analysis.Outage, analysis.Inconclusive}[h.next(7)]
+		m.Verdicts = append(m.Verdicts, analysis.Judgement{Rule: t.Rule, Verdict: v, Data: h.next(2) == 0, Critical: h.next(9) == 0,
+			Lost: h.next(5) == 0, Reading: analysis.Reading{At: h.now}})
+	}
+	if h.next(3) == 0 {
+		s := steps.Share(h.next(101) * 100)
+		m.Share = &s
+	}
+	return m
+}
+
+// edge is one transition of the phase, for the diagram.
+type edge struct {
+	from, to steps.Phase
+	by       string
+}
+
+// run plays a history and checks every promise after every input.
+func run(t testing.TB, data []byte) []edge {
+	h := &history{bytes: data, now: epoch}
+	h.kind = h.next(4)
+	r, err := steps.NewRollout("r1", "production", "checkout", "1.1.0", []string{"1.0.0", ""}[h.next(2)], h.plan(), h.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var edges []edge
+	for len(h.bytes) > 0 {
+		in := h.input(r)
+		stored := len(h.bytes)%16 == 0 // JSON is slow under the race detector: look at every sixteenth step
+		before := r
+		if stored {
+			before = roundTrip(t, r)
+		}
+		n, effects := r.Next(h.now, in)
+		again, _ := r.Next(h.now, in)
+		if !reflect.DeepEqual(before, r) {
+			t.Fatalf("Next changed its receiver: %s", cmp.Diff(before, r))
+		}
+		if !reflect.DeepEqual(n, again) {
+			t.Fatalf("not deterministic: %s", cmp.Diff(n, again))
+		}
+		promises(t, r, n, in, effects)
+		if r.Phase != n.Phase {
+			edges = append(edges, edge{r.Phase, n.Phase, name(in)})
+		}
+		if r = n; stored {
+			r = roundTrip(t, n)
+		}
+	}
+	finish(t, r, h.now)
+	return edges
+}
+
+func promises(t testing.TB, r, n steps.Rollout, in steps.Input, effects []steps.Effect) {
+	changed := !reflect.DeepEqual(r, n)
+	announced := slices.ContainsFunc(effects, func(e steps.Effect) bool { a, ok := e.(steps.Announce); return ok && a.Reason != "" })
+	_, wakes := n.WakeAt()
+	switch {
+	case r.Phase == steps.Ended && (changed || len(effects) > 0):
+		t.Fatalf("something happened after the end: %+v", in)
+	case changed != announced:
+		t.Fatalf("changed %v, announced %v: %T\n%s", changed, announced, in, cmp.Diff(r, n))
+	case n.Want > r.Want && (r.Failure != nil || n.Failure != nil):
+		t.Fatal("the share rose on the way back")
+	case n.Want > r.Want && n.Want != 500 && unhealthy(in):
+		t.Fatal("the share rose on an unhealthy reading")
+	case n.Want > r.Want && n.Step != r.Step+1 && r.Phase != steps.Pending:
+		t.Fatal("a step was skipped")
+	case n.Outcome == steps.Promoted && r.Phase != steps.Watching && changed:
+		t.Fatalf("promoted from %s", r.Phase)
+	case n.Outcome == steps.Restored && n.Phase == steps.Ended && takesBack(n) && n.Confirmed != 0 && !n.FirstExposed.IsZero():
+		t.Fatal("restored, and not confirmed at 0")
+	case n.Phase != steps.Ended && !wakes && len(n.Pending()) == 0:
+		t.Fatalf("stuck in %s", n.Phase)
+	case n.Seq < r.Seq || n.Want != r.Want && n.Seq == r.Seq:
+		t.Fatal("another share under the same seq")
+	}
+}
+
+func takesBack(r steps.Rollout) bool {
+	return r.Failure != nil && slices.ContainsFunc(r.Failure.Actions, func(a steps.ActionState) bool { return a.Kind == steps.RollbackAction })
+}
+
+func unhealthy(in steps.Input) bool {
+	m, ok := in.(steps.Measured)
+	return ok && slices.ContainsFunc(m.Verdicts, func(j analysis.Judgement) bool { return j.Verdict == analysis.Unhealthy && j.Rule == "errors" })
+}
+
+// finish proves that an abort reaches 0 from anywhere, once the world answers.
+func finish(t testing.TB, r steps.Rollout, now time.Time) {
+	was := r
+	r, _ = r.Next(now, steps.Command{Verb: steps.Abort, By: "ada"})
+	for i := 0; i < 50 && r.Phase != steps.Ended; i++ {
+		now = now.Add(time.Minute)
+		for _, e := range r.Pending() {
+			if e, ok := e.(steps.Expose); ok {
+				r, _ = r.Next(now, steps.Applied{Seq: e.Seq, Target: e.Target, Observed: e.Exposure.Share, Confirmed: true})
+			}
+		}
+		r, _ = r.Next(now, steps.Tick{})
+	}
+	if r.Phase != steps.Ended || was.Phase != steps.Ended && r.Want != 0 && was.Phase != steps.Recovering {
+		t.Fatalf("abort in %s led to %s with %v wanted", was.Phase, r.Phase, r.Want)
+	}
+}
+
+func roundTrip(t testing.TB, r steps.Rollout) steps.Rollout {
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out steps.Rollout
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func name(in steps.Input) string {
+	switch in := in.(type) {
+	case steps.Tick:
+		return "time"
+	case steps.Applied:
+		return "confirmed"
+	case steps.Measured:
+		return "readings"
+	case steps.Superseded:
+		return "superseded"
+	case steps.Command:
+		return string(in.Verb)
+	}
+	return "?"
+}
+
+func FuzzNext(f *testing.F) {
+	for seed := range uint64(20) {
+		f.Add(random(seed, 200))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < 4096 {
+			run(t, data)
+		}
+	})
+}
+
+func random(seed uint64, n int) []byte {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+	}
+	return data
+}
+
+// TestRandomHistoriesKeepThePromises also draws the state diagram from what really happened, so that it cannot lie.
+func TestRandomHistoriesKeepThePromises(t *testing.T) {
+	seen := map[edge]bool{}
+	for seed := range uint64(1500) {
+		for _, e := range run(t, random(seed, 200)) {
+			seen[e] = true
+		}
+	}
+	lines := map[string][]string{}
+	for e := range seen {
+		key := fmt.Sprintf("    %s --> %s", e.from, e.to)
+		lines[key] = append(lines[key], e.by)
+	}
+	var diagram []string
+	for key, by := range lines {
+		slices.Sort(by)
+		diagram = append(diagram, key+": "+strings.Join(by, ", "))
+	}
+	slices.Sort(diagram)
+	want := "```mermaid\nstateDiagram-v2\n    [*] --> pending\n" + strings.Join(diagram, "\n") + "\n    ended --> [*]\n```"
+	const begin, end = "<!-- diagram: drawn by a test -->\n", "\n<!-- end of diagram -->"
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(text), begin)
+	got, tail, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatal("README.md has no diagram")
+	}
+	if *update {
+		if err := os.WriteFile("README.md", []byte(head+begin+want+end+tail), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the diagram in README.md is not what the code does; run make golden (-code +README):\n%s", diff)
+	}
+}
+
+func TestImpossiblePlansAreRefused(t *testing.T) {
+	for name, spoil := range map[string]func(*steps.Plan){
+		"no steps":           func(p *steps.Plan) { p.Steps = nil },
+		"falling":            func(p *steps.Plan) { p.Steps[1].Share = 400 },
+		"past 100 %":         func(p *steps.Plan) { p.Steps[3].Share = 10001 },
+		"not to 100 %":       func(p *steps.Plan) { p.Steps = p.Steps[:3] },
+		"negative bake":      func(p *steps.Plan) { p.Steps[0].Bake = -1 },
+		"no guarding rule":   func(p *steps.Plan) { p.Rules[0].OnFail = rules.Notify },
+		"no action":          func(p *steps.Plan) { p.Failure.Do = nil },
+		"no time to confirm": func(p *steps.Plan) { p.ConfirmWithin = 0 },
+		"negative recovery":  func(p *steps.Plan) { p.Recovery = -1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := plan()
+			spoil(&p)
+			if _, err := steps.NewRollout("r", "e", "s", "v", "", p, epoch); err == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+}
+
+func BenchmarkPassingTick(b *testing.B) {
+	r, _ := steps.NewRollout("r", "e", "s", "v", "", plan(), epoch)
+	r, _ = r.Next(epoch, steps.Tick{})
+	r, _ = r.Next(epoch, steps.Applied{Seq: 1, Target: steps.Traffic, Observed: 500, Confirmed: true})
+	m := steps.Measured{At: epoch, Seq: 1, Verdicts: []analysis.Judgement{{Rule: "errors", Verdict: analysis.Healthy, Data: true, Reading: analysis.Reading{At: epoch}}}}
+	r, _ = r.Next(epoch, m)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, effects := r.Next(epoch, m); effects != nil {
+			b.Fatal("a passing tick has effects")
+		}
+	}
+}
