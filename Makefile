@@ -53,7 +53,7 @@ tidy-check:
 	$(GO) mod tidy -diff
 
 fuzz: ## Run every fuzz target for FUZZTIME=30s
-	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	@for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -rn1 dirname | sort -u); do \
 		for target in $$($(GO) test -list '^Fuzz' "$$dir" | grep '^Fuzz'); do \
 			echo "$$dir $$target"; \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" || exit 1; \
@@ -70,7 +70,7 @@ deps-e2e: ## Install what the end-to-end tests run against (Debian packages), wi
 	@.ci/deps-e2e $(E2E_PACKAGES)
 
 golden: ## Rewrite the expected output of all tests that have some
-	@for dir in $$(grep -rl --include='*_test.go' 'flag\.Bool("update"' . | xargs -n1 dirname | sort -u); do \
+	@for dir in $$(grep -rl --include='*_test.go' 'flag\.Bool("update"' . | xargs -rn1 dirname | sort -u); do \
 		(set -x; $(GO) test "$$dir" -update) || exit 1; \
 	done
 

@@ -92,8 +92,7 @@ func (e exitError) Unwrap() error { return e.err }
 
 // exitCode is the exit status for an error. What has none did not come out of a command, see [ownErrors]: it is usage.
 func exitCode(err error) int {
-	var e exitError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[exitError](err); ok {
 		return e.code
 	}
 	return exitUsage
@@ -101,8 +100,8 @@ func exitCode(err error) int {
 
 // isUsage reports whether an error is about the command line itself.
 func isUsage(err error) bool {
-	var e exitError
-	return !errors.As(err, &e)
+	_, own := errors.AsType[exitError](err)
+	return !own
 }
 
 // ownErrors gives every error that a command's work returns the status 1, unless it has one. What is left without is
