@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/textproto"
 	"strings"
 	"time"
@@ -30,17 +31,20 @@ type Source struct {
 // ID is the same for sources that are asked alike, on every machine and in every version of Serin. It tells nothing of
 // what it was made from.
 func (s Source) ID() string {
-	s.URL = strings.TrimRight(s.URL, "/")
-	s.Timeout = cmp.Or(s.Timeout, DefaultTimeout)
-	headers := make(map[string]string, len(s.Headers))
-	for name, value := range s.Headers {
-		headers[textproto.CanonicalMIMEHeaderKey(name)] = value
+	facts := map[string]string{"url": strings.TrimRight(s.URL, "/"), "timeout": cmp.Or(s.Timeout, DefaultTimeout).String(),
+		"bearer_token_file": s.BearerTokenFile, "username": s.BasicUser, "password_file": s.BasicPasswordFile,
+		"ca_file": s.CAFile, "cert_file": s.CertFile, "key_file": s.KeyFile, "server_name": s.ServerName}
+	if s.InsecureSkipVerify {
+		facts["insecure_skip_verify"] = "true"
 	}
-	s.Headers = headers
-	// Fields are written in the order of the struct and maps sorted; a struct of strings always marshals.
-	text, err := json.Marshal(s)
+	for name, value := range s.Headers {
+		facts["header "+textproto.CanonicalMIMEHeaderKey(name)] = value
+	}
+	// What is not set is left out, so that a field added later changes no ID. Maps are written sorted.
+	maps.DeleteFunc(facts, func(_, value string) bool { return value == "" })
+	text, err := json.Marshal(facts)
 	if err != nil {
-		panic(err)
+		panic(err) // strings always marshal
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16])
