@@ -39,7 +39,7 @@ func (s *Scraper) Run(ctx context.Context, every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
-		s.scrape(ctx, s.Now)
+		_, _ = s.scrape(ctx, s.Now) // its one error is the context's, and that ends the loop
 		select {
 		case <-ctx.Done():
 			return
