@@ -16,12 +16,16 @@ func TestErrorsComeAtTheirRateAndTheFirstIsNoted(t *testing.T) {
 	l := newLoad(t, s, flagOn("1.1.0").which)
 	before := time.Now()
 	send(t, l, 2000)
-	// Each share reached begins the fault with its first answer. Five standard deviations are 86.
+	// Five standard deviations are 86.
 	if c := l.Tally.Of("1.1.0"); c.Failed < 360-86 || c.Failed > 360+86 {
 		t.Errorf("want about 360 of 2000 to fail, got %d", c.Failed)
 	}
 	if bad := s.FirstBad("1.1.0"); bad.Before(before) || bad.Before(l.Tally.FirstFailed("1.1.0")) || bad.After(time.Now()) {
 		t.Errorf("the first bad answer is at %s, the request for it asked at %s", bad, l.Tally.FirstFailed("1.1.0"))
+	}
+	bad := s.FirstBad("1.1.0")
+	if err := s.Stop(t.Context(), "1.1.0"); err != nil || !s.FirstBad("1.1.0").Equal(bad) {
+		t.Errorf("stopped, it was first bad at %s, before at %s; %v", s.FirstBad("1.1.0"), bad, err)
 	}
 }
 

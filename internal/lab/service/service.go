@@ -27,6 +27,7 @@ type Service struct {
 
 	mu      sync.Mutex
 	running []*version // in the order of their start; crashed ones too
+	stopped []*version // in the order of their end
 	answers answers
 }
 
@@ -67,6 +68,9 @@ func (s *Service) Stop(ctx context.Context, name string) error {
 	s.mu.Lock()
 	v := s.find(name)
 	s.running = slices.DeleteFunc(s.running, func(other *version) bool { return other == v })
+	if v != nil {
+		s.stopped = append(s.stopped, v)
+	}
 	s.mu.Unlock()
 	if v == nil {
 		return fmt.Errorf("stop version %s: it does not run", name)
@@ -78,6 +82,7 @@ func (s *Service) Stop(ctx context.Context, name string) error {
 func (s *Service) Close(ctx context.Context) error {
 	s.mu.Lock()
 	all := s.running
+	s.stopped = append(s.stopped, s.running...)
 	s.running = nil
 	s.mu.Unlock()
 	var errs []error
@@ -97,15 +102,16 @@ func (s *Service) Begin(name string) {
 }
 
 // FirstBad is when a version's fault first hurt: its first bad answer, its crash, or the first request it got against
-// the flag. It is zero while it has not; NoTraffic hurts nobody.
+// the flag. It is zero while it has not; NoTraffic hurts nobody. Of a stopped version it tells the last run.
 func (s *Service) FirstBad(name string) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := s.find(name)
-	if v == nil || v.firstBad.Load() == 0 {
-		return time.Time{}
+	for _, v := range slices.Backward(slices.Concat(s.stopped, s.running)) {
+		if v.name == name {
+			return v.hurt()
+		}
 	}
-	return time.Unix(0, v.firstBad.Load())
+	return time.Time{}
 }
 
 // Share is a version's part of the flag's last 200 answers, in basis points; 0 while there are fewer than 50.

@@ -108,6 +108,14 @@ func (v *version) fate() (code int, work time.Duration, bad bool) {
 // spoiled notes the time of the first bad answer.
 func (v *version) spoiled() { v.firstBad.CompareAndSwap(0, v.opts.Now().UnixNano()) }
 
+// hurt is the time that spoiled noted, or zero.
+func (v *version) hurt() time.Time {
+	if ns := v.firstBad.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
+}
+
 // kill ends the process as a crash does: at once, in the middle of what it serves.
 func (v *version) kill() { _ = v.server.Close() }
 
