@@ -20,7 +20,8 @@ type compiled struct {
 	text     standIns
 }
 
-// compile checks a text in the order in which a person would correct it: variables, syntax, then meaning.
+// compile checks a text in the order in which a person would correct it: variables, syntax, then meaning. With problems
+// it has no template; where they are of meaning, it has the parsed query all the same.
 func compile(text string) (compiled, Problems) {
 	if len(text) > maxText {
 		return compiled{}, Problems{{Message: fmt.Sprintf("a query of %d bytes is longer than %d", len(text), maxText)}}
@@ -35,9 +36,11 @@ func compile(text string) (compiled, Problems) {
 		return compiled{}, Problems{c.text.syntaxProblem(err)}
 	}
 	c.expr = expr
-	problems = append(setRoles(expr, found), checkMeaning(c)...)
+	if problems = checkType(c); len(problems) == 0 {
+		problems = append(setRoles(expr, found), checkTimes(c)...)
+	}
 	if len(problems) > 0 {
-		return compiled{}, problems
+		return c, problems
 	}
 	c.template = Template{text: text, pieces: split(text, found), reaches: reachesOf(text, found, expr), rate: callsRate(expr)}
 	return c, nil

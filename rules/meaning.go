@@ -124,26 +124,31 @@ func hasLiteral(tree *syntax.Regexp, want string) bool {
 	return slices.ContainsFunc(tree.Sub, func(sub *syntax.Regexp) bool { return hasLiteral(sub, want) })
 }
 
-// checkMeaning refuses queries that parse, but cannot be judged.
-func checkMeaning(c compiled) Problems {
-	at := func(n parser.Node) int { o, _ := c.text.offset(int(n.PositionRange().Start)); return o }
-	switch c.expr.Type() {
+// checkType refuses queries that yield no number.
+func checkType(c compiled) Problems {
+	switch at, _ := c.text.offset(int(c.expr.PositionRange().Start)); c.expr.Type() {
 	case parser.ValueTypeMatrix:
-		return Problems{{Offset: at(c.expr), Message: "the query yields a range of values, not one", Cure: cureMatrix}}
+		return Problems{{Offset: at, Message: "the query yields a range of values, not one", Cure: cureMatrix}}
 	case parser.ValueTypeString:
-		return Problems{{Offset: at(c.expr), Message: "the query yields text, not a value", Cure: "write a query for a number"}}
+		return Problems{{Offset: at, Message: "the query yields text, not a value", Cure: "write a query for a number"}}
 	}
+	return nil
+}
+
+// checkTimes refuses selectors that do not move with the instant: a window fixed in time cannot be clipped.
+func checkTimes(c compiled) Problems {
 	var problems Problems
 	parser.Inspect(c.expr, func(node parser.Node, _ []parser.Node) error {
+		fixed := false
 		switch n := node.(type) {
 		case *parser.VectorSelector:
-			if n.Timestamp != nil || n.StartOrEnd != 0 {
-				problems = append(problems, Problem{Offset: at(n), Message: "the selector is fixed in time by @", Cure: cureAt})
-			}
+			fixed = n.Timestamp != nil || n.StartOrEnd != 0
 		case *parser.SubqueryExpr:
-			if n.Timestamp != nil || n.StartOrEnd != 0 {
-				problems = append(problems, Problem{Offset: at(n), Message: "the subquery is fixed in time by @", Cure: cureAt})
-			}
+			fixed = n.Timestamp != nil || n.StartOrEnd != 0
+		}
+		if fixed {
+			at, _ := c.text.offset(int(node.PositionRange().Start))
+			problems = append(problems, Problem{Offset: at, Message: "this is fixed in time by @", Cure: cureAt})
 		}
 		return nil
 	})

@@ -154,6 +154,10 @@ func (p *placeholder) writeText(b *strings.Builder, value string) error {
 	if !utf8.ValidString(value) {
 		return fmt.Errorf("%q is not UTF-8", value)
 	}
+	if p.plain(value) {
+		b.WriteString(value)
+		return nil
+	}
 	for _, r := range value {
 		switch {
 		case p.place == placeRegex && r < utf8.RuneSelf && strings.IndexByte(regexSpecial, byte(r)) >= 0:
@@ -167,6 +171,20 @@ func (p *placeholder) writeText(b *strings.Builder, value string) error {
 		p.writeRune(b, r)
 	}
 	return nil
+}
+
+// plain reports whether the value needs no escape here: nearly all do not.
+func (p *placeholder) plain(value string) bool {
+	for i := range len(value) {
+		c := value[i]
+		switch {
+		case c < ' ' || c >= 0x7f || c == '\\' || c == p.quote:
+			return false
+		case p.place != placeText && strings.IndexByte(regexSpecial, c) >= 0:
+			return false
+		}
+	}
+	return true
 }
 
 // writeRune writes r for the string's kind of quotes. PromQL's lexer refuses U+FFFD itself, but not its escape.

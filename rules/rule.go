@@ -1,6 +1,10 @@
 package rules
 
-import "time"
+import (
+	"time"
+
+	"github.com/serin-cd/serin/internal/diag"
+)
 
 // Response is what follows from a rule's verdict.
 type Response string
@@ -16,6 +20,7 @@ const (
 // Rule is what healthy means, in PromQL. It has either Bad and Total (a ratio of counts), or Query (any value).
 type Rule struct {
 	Name string
+	At   diag.Position `json:"-"` // where the rule is written; says nothing about what it does
 
 	Bad, Total Template // the count of bad events, and of all, over {{window}}
 	Counts     Counting // what Bad and Total count

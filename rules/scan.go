@@ -37,6 +37,8 @@ type scanner struct {
 	comment  bool
 	braces   bool
 	brackets bool
+	word     string // the last token, where it is a word; comments, spaces and signs after it do not count
+	joined   bool   // the byte before belongs to word
 	found    []placeholder
 	problems Problems
 }
@@ -60,13 +62,30 @@ func (s *scanner) byte(c byte) {
 		s.comment = c != '\n' && c != '\r'
 	case s.quote != 0:
 		s.inString(c)
-	case c == '"' || c == '\'' || c == '`':
-		s.quote = c
+	default:
+		s.inCode(c)
+	}
+}
+
+func (s *scanner) inCode(c byte) {
+	joined := s.joined
+	s.joined = c == '_' || isAlphanumeric(c)
+	switch {
+	case s.joined && joined:
+		s.word = s.text[s.pos-len(s.word) : s.pos+1]
+	case s.joined:
+		s.word = s.text[s.pos : s.pos+1]
 	case c == '#':
 		s.comment = true
-	case c == '{' || c == '}':
+	case !strings.ContainsRune(" \t\r\n+-", rune(c)):
+		s.word = ""
+	}
+	switch c {
+	case '"', '\'', '`':
+		s.quote = c
+	case '{', '}':
 		s.braces = c == '{'
-	case c == '[' || c == ']':
+	case '[', ']':
 		s.brackets = c == '['
 	}
 }
@@ -114,7 +133,10 @@ func (s *scanner) placeholder() {
 	if s.check(&p) {
 		s.found = append(s.found, p)
 	}
-	s.pos = p.end
+	s.pos, s.joined = p.end, false
+	if s.quote == 0 && !s.comment {
+		s.word = ""
+	}
 }
 
 // check refuses a placeholder that stands where its value cannot be escaped, and sets its place.
@@ -134,7 +156,7 @@ func (s *scanner) check(p *placeholder) bool {
 		return s.problem(`variables stand inside the quotes of a value: version="{{version}}"`, "{{%s}} stands inside { } without quotes", p.name)
 	case s.touches(*p):
 		return s.problem("write the name or number out", "{{%s}} stands inside a name or number", p.name)
-	case s.brackets || s.afterOffset():
+	case s.brackets || strings.EqualFold(s.word, "offset"):
 		p.place = placeDuration
 		return p.variable == varWindow || s.problem("use {{window}}, or write the duration itself", "{{%s}} is no duration", p.name)
 	}
@@ -157,13 +179,6 @@ func (s *scanner) touches(p placeholder) bool {
 
 func isAlphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-}
-
-// afterOffset reports whether the word before pos is `offset`, with or without a minus.
-func (s *scanner) afterOffset() bool {
-	before := strings.TrimRight(s.text[:s.pos], " \t\r\n-")
-	at := len(before) - len("offset")
-	return at > 0 && strings.EqualFold(before[at:], "offset") && !isAlphanumeric(before[at-1]) && before[at-1] != '_'
 }
 
 func (s *scanner) problem(cure, format string, args ...any) bool {

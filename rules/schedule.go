@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"strings"
@@ -33,24 +32,24 @@ func ParseSchedule(text string) (Schedule, error) {
 		return interval(text, time.Duration(d))
 	}
 	if zone, rest, ok := strings.Cut(text, "="); ok && strings.HasSuffix(zone, "TZ") && !strings.Contains(rest, " ") {
-		return Schedule{}, errors.New("there is no schedule after the time zone") // the library would panic
+		return Schedule{}, fmt.Errorf("%q has no schedule after the time zone", text) // the library would panic
 	}
 	c, err := cron.ParseStandard(text)
 	if err != nil {
-		return Schedule{}, err
+		return Schedule{}, fmt.Errorf("%q is neither a duration nor a cron line: %w", text, err)
 	}
 	if d, ok := c.(cron.ConstantDelaySchedule); ok { // @every 30s
 		return interval(text, d.Delay)
 	}
 	if c.Next(time.Unix(0, 0).UTC()).IsZero() {
-		return Schedule{}, errors.New("the day never comes")
+		return Schedule{}, fmt.Errorf("the day of %q never comes", text)
 	}
 	return Schedule{text: text, cron: c}, nil
 }
 
 func interval(text string, d time.Duration) (Schedule, error) {
 	if d < MinInterval {
-		return Schedule{}, fmt.Errorf("%s is shorter than %s", d, MinInterval)
+		return Schedule{}, fmt.Errorf("an interval of %s is shorter than %s", d, MinInterval)
 	}
 	return Schedule{text: text, every: d}, nil
 }

@@ -17,8 +17,9 @@ import (
 // Map is a YAML mapping whose keys have been checked.
 type Map struct {
 	Value
-	keys   map[string]Value
-	places map[string]Value
+	keys    map[string]Value
+	places  map[string]Value
+	strange bool
 }
 
 // Map reads the value as a mapping that may have the known keys. An unknown or repeated key, and a value that is no
@@ -39,9 +40,21 @@ func (v Value) Map(known ...string) Map {
 	return m
 }
 
-func (m Map) add(key, value *yaml.Node, known []string) {
-	place := Value{file: m.file, node: key, path: m.path}
+func (m *Map) add(at, value *yaml.Node, known []string) {
+	key := resolve(at)
+	place := Value{file: m.file, node: at, path: m.path}
+	if key.Tag == "!!merge" {
+		m.strange = true
+		place.Errorf("write the keys out", "merge keys (<<) are not read")
+		return
+	}
+	if key.Kind != yaml.ScalarNode {
+		m.strange = true
+		place.Errorf("known keys: "+strings.Join(known, ", "), "a key is %s, needs text", kind(key))
+		return
+	}
 	if !slices.Contains(known, key.Value) {
+		m.strange = true
 		place.Errorf(diag.Suggest(key.Value, known), "unknown key %q", key.Value)
 		return
 	}
@@ -55,6 +68,10 @@ func (m Map) add(key, value *yaml.Node, known []string) {
 
 // Has reports whether the key was written.
 func (m Map) Has(key string) bool { return m.keys[key].Exists() }
+
+// Strange reports whether the mapping has unknown keys. One of them may be a missing key misspelt: who looks for missing
+// keys asks first, so that one fault is told once.
+func (m Map) Strange() bool { return m.strange }
 
 // Get is the key's value; an absent one does not Exist, but knows where it would have stood.
 func (m Map) Get(key string) Value {
@@ -75,7 +92,7 @@ func (v Value) Keys() []string {
 	var keys []string
 	for i, n := range resolve(v.node).Content {
 		if i%2 == 0 {
-			keys = append(keys, n.Value)
+			keys = append(keys, resolve(n).Value)
 		}
 	}
 	return keys
@@ -110,11 +127,11 @@ func (v Value) String() (string, bool) {
 		return "", false
 	}
 	node := resolve(v.node)
-	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
-		v.Errorf("", "is %s, needs text", kind(node))
+	if node.Kind != yaml.ScalarNode {
+		v.Errorf("write one value", "is %s, needs text", kind(node))
 		return "", false
 	}
-	if strings.TrimSpace(node.Value) == "" {
+	if node.Tag == "!!null" || strings.TrimSpace(node.Value) == "" {
 		v.Errorf("write a value, or remove the key", "is empty")
 		return "", false
 	}

@@ -18,6 +18,7 @@ import (
 type File struct {
 	Name     string
 	Findings diag.Findings
+	text     string
 	lines    []string
 }
 
@@ -30,7 +31,7 @@ type Value struct {
 
 // Parse reads the documents of data. Syntax errors become findings; documents before the error are returned.
 func Parse(name string, data []byte) (*File, []Value) {
-	f := &File{Name: name, lines: strings.Split(string(data), "\n")}
+	f := &File{Name: name, text: string(data), lines: strings.Split(string(data), "\n")}
 	var docs []Value
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	for {
@@ -76,49 +77,6 @@ func (v Value) Exists() bool { return v.node != nil }
 // Path is where the value stands in the document, for example `rules[0].max`.
 func (v Value) Path() string { return v.path }
 
-// Pos is the value's place.
-func (v Value) Pos() diag.Position { return v.At(0) }
-
-// At is the place of the byte at offset of a string value: inside quotes, and inside block scalars.
-// It is exact for plain scalars, for block scalars, and for quoted ones without escapes.
-func (v Value) At(offset int) diag.Position {
-	if v.node == nil {
-		if v.file == nil {
-			return diag.Position{}
-		}
-		return diag.Position{File: v.file.Name, Line: 1, Column: 1}
-	}
-	pos := diag.Position{File: v.file.Name, Line: v.node.Line, Column: v.node.Column}
-	if v.node.Kind != yaml.ScalarNode || offset == 0 && v.node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
-		return pos
-	}
-	if v.node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
-		return v.atBlock(offset, pos)
-	}
-	if v.node.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
-		offset++
-	}
-	pos.Column += offset
-	return pos
-}
-
-// atBlock finds an offset inside a literal or folded scalar, whose content begins on a line of its own.
-func (v Value) atBlock(offset int, pos diag.Position) diag.Position {
-	before := v.node.Value[:min(offset, len(v.node.Value))]
-	row := strings.Count(before, "\n")
-	column := len(before) - strings.LastIndexByte(before, '\n') - 1
-	first := v.node.Line // index of the line after the indicator
-	for first < len(v.file.lines) && strings.TrimSpace(v.file.lines[first]) == "" {
-		first++
-	}
-	if first+row >= len(v.file.lines) {
-		return pos
-	}
-	src := v.file.lines[first]
-	pos.Line, pos.Column = first+row+1, len(src)-len(strings.TrimLeft(src, " "))+column+1
-	return pos
-}
-
 // Errorf adds an error at the value. The cure may be empty.
 func (v Value) Errorf(cure, format string, args ...any) {
 	v.Add(diag.Finding{Position: v.Pos(), Severity: diag.Error, Message: v.in(fmt.Sprintf(format, args...)), Cure: cure})
@@ -127,6 +85,16 @@ func (v Value) Errorf(cure, format string, args ...any) {
 // Warnf adds a warning at the value. The cure may be empty.
 func (v Value) Warnf(cure, format string, args ...any) {
 	v.Add(diag.Finding{Position: v.Pos(), Severity: diag.Warning, Message: v.in(fmt.Sprintf(format, args...)), Cure: cure})
+}
+
+// ErrorAt adds an error at an offset inside a string value. The cure may be empty.
+func (v Value) ErrorAt(offset int, cure, format string, args ...any) {
+	v.Add(diag.Finding{Position: v.At(offset), Severity: diag.Error, Message: v.in(fmt.Sprintf(format, args...)), Cure: cure})
+}
+
+// WarnAt adds a warning at an offset inside a string value. The cure may be empty.
+func (v Value) WarnAt(offset int, cure, format string, args ...any) {
+	v.Add(diag.Finding{Position: v.At(offset), Severity: diag.Warning, Message: v.in(fmt.Sprintf(format, args...)), Cure: cure})
 }
 
 // Add adds a finding as it is.
