@@ -1,0 +1,189 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// DefaultListen is where the embedded server listens.
+const DefaultListen = "127.0.0.1:4222"
+
+// ServerOptions say where the embedded server keeps its data and who may reach it.
+type ServerOptions struct {
+	Dir    string       // data directory: made 0700, held exclusively
+	Listen string       // host:port; "": DefaultListen; port 0: any free one
+	TLS    *tls.Config  // required from TCP clients when set
+	Token  string       // "": a random one. Off loopback TLS or a token must be given
+	Log    *slog.Logger // nil: silent
+}
+
+// Server is a NATS server with JetStream inside this process. Acknowledged writes are on disk.
+type Server struct {
+	srv    *server.Server
+	dir    string
+	token  string
+	scheme string
+	unlock func() error
+}
+
+// inUse is the refusal of a data directory that another server holds.
+func inUse(dir, holder string) error {
+	return fmt.Errorf("data directory %s is in use by process %s: stop that serin, or give this one another directory", dir, holder)
+}
+
+// Embed starts a server and returns when it takes connections, or when ctx ends. It refuses at once a directory that
+// another server holds, a port that is taken, and an address other machines can reach without TLS or a given token.
+func Embed(ctx context.Context, o ServerOptions) (*Server, error) {
+	host, port, err := o.address()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	unlock, err := lock(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	s, err := start(ctx, o, host, port)
+	if err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	s.unlock = unlock
+	if err := writeEndpoint(o.Dir, Endpoint{URL: s.URL(), Token: s.token, PID: os.Getpid()}); err != nil {
+		return nil, errors.Join(err, s.Shutdown())
+	}
+	return s, nil
+}
+
+// address is where to listen, once nothing speaks against it.
+func (o ServerOptions) address() (host string, port int, err error) {
+	listen := o.Listen
+	if listen == "" {
+		listen = DefaultListen
+	}
+	host, service, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0, fmt.Errorf("listen address %q: write host:port, such as %s: %w", listen, DefaultListen, err)
+	}
+	if port, err = strconv.Atoi(service); err != nil || port < -1 || port > 65535 {
+		return "", 0, fmt.Errorf("listen address %q: %q is no port", listen, service)
+	}
+	if !loopback(host) && o.TLS == nil && o.Token == "" {
+		return "", 0, fmt.Errorf("%s can be reached from other machines: give TLS or a token, or listen on 127.0.0.1", listen)
+	}
+	port = max(port, 0)
+	// The server itself would only log a port that is taken.
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "", 0, fmt.Errorf("%s is in use: another serin, or a NATS server? use --listen: %w", listen, err)
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("listen on %s: %w", listen, err)
+	}
+	if err := l.Close(); err != nil {
+		return "", 0, fmt.Errorf("listen on %s: %w", listen, err)
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	return host, port, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// start runs the server on a directory that is already held.
+func start(ctx context.Context, o ServerOptions, host string, port int) (*Server, error) {
+	s := &Server{dir: o.Dir, token: o.Token, scheme: "nats"}
+	if s.token == "" {
+		s.token = rand.Text()
+	}
+	opts := &server.Options{
+		ServerName: "serin", Host: host, Port: port, Authorization: s.token,
+		JetStream: true, StoreDir: filepath.Join(o.Dir, "nats"), DisableJetStreamBanner: true,
+		SyncAlways: true, // an acknowledged entry survives a power failure
+		NoSigs:     true, NoLog: true, MaxPayload: 1 << 20,
+	}
+	if o.TLS != nil {
+		opts.TLS, opts.TLSConfig, opts.TLSTimeout, s.scheme = true, o.TLS, 5, "tls"
+	}
+	// The server's own folders would be open to the group.
+	if err := os.MkdirAll(opts.StoreDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	var err error
+	if s.srv, err = server.NewServer(opts); err != nil {
+		return nil, fmt.Errorf("start NATS server: %w", err)
+	}
+	fatal := make(chan string, 1)
+	s.srv.SetLoggerV2(serverLog{orDiscard(o.Log), fatal}, false, false, false)
+	s.srv.Start()
+	if err := s.ready(ctx, fatal); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("start NATS server: %w", err)
+	}
+	return s, nil
+}
+
+// ready waits until the server takes connections.
+func (s *Server) ready(ctx context.Context, fatal <-chan string) error {
+	for !s.srv.ReadyForConnections(50 * time.Millisecond) {
+		select {
+		case line := <-fatal:
+			return errors.New(line)
+		case <-ctx.Done():
+			return ctx.Err()
+		default:
+		}
+	}
+	select {
+	case line := <-fatal:
+		return errors.New(line)
+	default:
+		return nil
+	}
+}
+
+// URL is where TCP clients reach the server.
+func (s *Server) URL() string { return s.scheme + "://" + s.srv.Addr().String() }
+
+// Token is what TCP clients must show.
+func (s *Server) Token() string { return s.token }
+
+// Connect connects inside the process, without TCP.
+func (s *Server) Connect(ctx context.Context, o ClientOptions) (*nats.Conn, error) {
+	o.Token = s.token
+	o.Extra = append([]nats.Option{nats.InProcessServer(s.srv)}, o.Extra...)
+	return Connect(ctx, "", o)
+}
+
+// Shutdown stops the server, waits for it, and gives the directory back.
+func (s *Server) Shutdown() error {
+	err := os.Remove(filepath.Join(s.dir, endpointFile))
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	s.stop()
+	return errors.Join(err, s.unlock())
+}
+
+func (s *Server) stop() {
+	s.srv.Shutdown()
+	s.srv.WaitForShutdown()
+}

@@ -1,0 +1,131 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/serin-cd/serin/deployments"
+)
+
+const (
+	tellAttempts = 15
+	tellAckWait  = 60 * time.Second
+)
+
+// Events reads the public events.
+type Events struct {
+	JS       jetstream.JetStream
+	Names    Names
+	Attempts int          // of Tell, before an event is given up as a dead letter; 0: 15, which takes about 8 minutes
+	Log      *slog.Logger // nil: silent
+}
+
+// Filter says which events to follow. Empty fields let everything through.
+type Filter struct {
+	Slot    deployments.Slot // both names or none
+	Rollout string
+	Release string // the release event's id
+}
+
+// Latest is the sequence of the newest event; 0 when there is none. A caller that publishes and then follows from here
+// misses nothing.
+func (e Events) Latest(ctx context.Context) (uint64, error) {
+	s, err := e.JS.Stream(ctx, e.Names.Stream(EventsStream))
+	if err != nil {
+		return 0, fmt.Errorf("read events: %w", err)
+	}
+	return s.CachedInfo().State.LastSeq, nil
+}
+
+// Follow delivers the events behind a sequence (0: all that are stored), in order, then a zero Event, then every later
+// one, until ctx ends or deliver returns an error; it returns that error. It survives lost connections.
+func (e Events) Follow(ctx context.Context, f Filter, after uint64, deliver func(seq uint64, event deployments.Event) error) error {
+	c := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1}
+	if f.Slot != (deployments.Slot{}) {
+		if err := f.Slot.Validate(); err != nil {
+			return err
+		}
+		slot := f.Slot.Subject()
+		c.FilterSubjects = []string{e.Names.Subject("event", slot, ">"), e.Names.Subject("rollback", slot)}
+	}
+	r := reader{e.JS, e.Names.Stream(EventsStream), c, orDiscard(e.Log)}
+	first, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	return r.run(ctx, first, sink{
+		each: func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
+			event, err := DecodeEvent(e.Names, msg.Subject(), msg.Headers(), msg.Data())
+			if err != nil {
+				r.log.Warn("event skipped", "sequence", meta.Sequence.Stream, "error", err)
+				return nil
+			}
+			if !f.wants(event) {
+				return nil
+			}
+			return deliver(meta.Sequence.Stream, event)
+		},
+		caughtUp: func() error { return deliver(0, deployments.Event{}) },
+	})
+}
+
+func (f Filter) wants(e deployments.Event) bool {
+	return (f.Rollout == "" || f.Rollout == e.Data.Rollout) && (f.Release == "" || f.Release == e.Data.Release)
+}
+
+// Tell hands every event from now on to deliver, one at a time, until ctx ends. The name keeps the place over restarts:
+// events of the time between are delivered too. An error is tried again, later and later, or after the error's
+// RetryAfter() time.Duration when it has one; meanwhile others go on. What cannot be delivered becomes a dead letter.
+func (e Events) Tell(ctx context.Context, name string, deliver func(context.Context, deployments.Event) error) error {
+	if e.Attempts == 0 {
+		e.Attempts = tellAttempts
+	}
+	e.Log = orDiscard(e.Log)
+	if err := (deployments.Slot{Environment: "any", Service: name}).Validate(); err != nil {
+		return fmt.Errorf("tell %q: a notifier's name has 1 to 63 of letters, digits, - and _", name)
+	}
+	stream, durable := e.Names.Stream(EventsStream), "tell-"+name
+	if err := e.remember(ctx, stream, durable); err != nil {
+		return fmt.Errorf("tell %s: %w", name, err)
+	}
+	end := settle{js: e.JS, names: e.Names, attempts: e.Attempts, hopeless: Stranded, log: e.Log.With("notifier", name)}
+	return pull(ctx, e.JS, stream, durable, 1, e.Log, func(msgs <-chan jetstream.Msg) {
+		for msg := range msgs {
+			if ctx.Err() != nil {
+				_ = msg.Nak()
+				continue
+			}
+			end.finish(ctx, msg, e.tell(ctx, msg, deliver))
+		}
+	})
+}
+
+// remember makes the durable consumer of a notifier, once. One that exists keeps its place.
+func (e Events) remember(ctx context.Context, stream, durable string) error {
+	_, err := e.JS.Consumer(ctx, stream, durable)
+	if !missing(err) {
+		return err
+	}
+	_, err = e.JS.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
+		Durable: durable, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: tellAckWait, MaxDeliver: -1, MaxAckPending: 1000,
+	})
+	return err
+}
+
+func (e Events) tell(ctx context.Context, msg jetstream.Msg, deliver func(context.Context, deployments.Event) error) error {
+	event, err := DecodeEvent(e.Names, msg.Subject(), msg.Headers(), msg.Data())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, handleWait)
+	defer cancel()
+	if err := deliver(ctx, event); err != nil {
+		return fmt.Errorf("deliver event %s: %w", event.ID, err)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// reader reads a stream in order, without a memory on the server. It survives lost connections: it then makes a new
+// consumer behind the last sequence it has delivered, so nothing is skipped or reordered.
+type reader struct {
+	js     jetstream.JetStream
+	stream string
+	config jetstream.ConsumerConfig // what to deliver first
+	log    *slog.Logger
+}
+
+// errEnough is what a callback returns to end the reading well.
+var errEnough = errors.New("enough")
+
+var errGap = errors.New("a message was lost on the way")
+
+// sink takes what a reader delivers. caughtUp is called once, when everything that was stored at the beginning has been
+// delivered. An error of either ends the reading and is returned by it.
+type sink struct {
+	each     func(jetstream.Msg, *jetstream.MsgMetadata) error
+	caughtUp func() error
+}
+
+// open makes the consumer the reading begins with.
+func (r reader) open(ctx context.Context) (jetstream.Consumer, error) {
+	c := r.config
+	c.AckPolicy, c.MemoryStorage, c.Replicas, c.InactiveThreshold = jetstream.AckNonePolicy, true, 1, 30*time.Second
+	cons, err := r.js.CreateConsumer(ctx, r.stream, c)
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", r.stream, err)
+	}
+	return cons, nil
+}
+
+// run delivers to s until ctx ends or s returns an error. first may be nil.
+func (r reader) run(ctx context.Context, first jetstream.Consumer, s sink) error {
+	p := &progress{sink: s}
+	for attempt := 0; ; {
+		if first == nil {
+			first, p.err = r.open(ctx)
+		}
+		if first != nil {
+			before := p.last
+			p.err = p.read(ctx, first)
+			r.drop(ctx, first)
+			if p.last != before {
+				attempt = 0
+			}
+		}
+		switch {
+		case p.stop != nil:
+			return p.stop
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		r.log.Debug("stream read anew", "stream", r.stream, "after", p.last, "error", p.err)
+		if err := pause(ctx, backoff(attempt)); err != nil {
+			return err
+		}
+		attempt++
+		first = nil
+		switch {
+		case p.last > 0:
+			r.config.DeliverPolicy, r.config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, p.last+1
+		case p.told && r.config.DeliverPolicy == jetstream.DeliverLastPerSubjectPolicy:
+			// There was nothing at the beginning: whatever is there now came later.
+			r.config.DeliverPolicy = jetstream.DeliverAllPolicy
+		}
+	}
+}
+
+// drop removes a consumer that is read no more. Where that is lost the server removes it after InactiveThreshold.
+func (r reader) drop(ctx context.Context, c jetstream.Consumer) {
+	if !r.js.Conn().IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = r.js.DeleteConsumer(ctx, r.stream, c.CachedInfo().Name)
+}
+
+// progress is how far a reading has come, over all its consumers.
+type progress struct {
+	sink
+	last uint64 // the last sequence that was delivered
+	told bool   // caughtUp has been called
+	err  error  // why the consumer before this one was given up
+	stop error  // what the sink returned
+}
+
+// read delivers from one consumer until that breaks, the sink has enough, or ctx ends.
+func (p *progress) read(ctx context.Context, c jetstream.Consumer) error {
+	stored := c.CachedInfo().NumPending
+	if stored == 0 && !p.enough() {
+		return nil
+	}
+	iter, err := c.Messages(jetstream.PullMaxMessages(256), jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(3*time.Second))
+	if err != nil {
+		return err
+	}
+	defer iter.Stop()
+	for n := uint64(1); ; n++ {
+		msg, err := iter.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return err
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return err
+		}
+		if meta.Sequence.Consumer != n {
+			return errGap
+		}
+		if p.stop = p.each(msg, meta); p.stop != nil {
+			return nil
+		}
+		p.last = meta.Sequence.Stream
+		if (n >= stored || meta.NumPending == 0) && !p.enough() {
+			return nil
+		}
+	}
+}
+
+// enough tells the sink, once, that it has caught up, and reports whether to go on.
+func (p *progress) enough() bool {
+	if !p.told {
+		p.told = true
+		p.stop = p.caughtUp()
+	}
+	return p.stop == nil
+}
+
+// backoff is how long to wait before an attempt, counted from 0: 50 ms, doubled up to 5 s.
+func backoff(attempt int) time.Duration {
+	return min(50*time.Millisecond<<min(attempt, 10), 5*time.Second)
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,275 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/serin-cd/serin/deployments"
+)
+
+const (
+	publishWait = 2 * time.Second // for the answer to one publish
+	resolveWait = 5 * time.Second // for finding out whether a write without an answer landed
+)
+
+// Journal is a deployments.Journal in a stream, one subject a slot.
+type Journal struct {
+	js         jetstream.JetStream
+	stream     jetstream.Stream
+	names      Names
+	partitions int
+	log        *slog.Logger
+}
+
+var _ deployments.Journal = (*Journal)(nil)
+
+// OpenJournal finds the journal that Setup has made. log (nil: silent) hears of entries that cannot be read.
+func OpenJournal(ctx context.Context, js jetstream.JetStream, n Names, log *slog.Logger) (*Journal, error) {
+	p, err := Partitions(ctx, js, n)
+	if err != nil {
+		return nil, err
+	}
+	s, err := js.Stream(ctx, n.Stream(JournalStream))
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	return &Journal{js, s, n, p, orDiscard(log)}, nil
+}
+
+// Partitions is how many there are.
+func (j *Journal) Partitions() int { return j.partitions }
+
+func (j *Journal) subject(s deployments.Slot) string {
+	return j.names.Entry(s.Partition(j.partitions), s)
+}
+
+// Last is the slot's newest entry, the zero Entry when there is none. ErrNewer: it is of a later format.
+func (j *Journal) Last(ctx context.Context, s deployments.Slot) (deployments.Entry, error) {
+	if err := s.Validate(); err != nil {
+		return deployments.Entry{}, err
+	}
+	msg, err := j.stream.GetLastMsgForSubject(ctx, j.subject(s))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return deployments.Entry{}, nil
+	}
+	if err != nil {
+		return deployments.Entry{}, fmt.Errorf("read last entry of %s: %w", s, err)
+	}
+	return decodeEntry(msg.Subject, msg.Sequence, msg.Data)
+}
+
+// Get is the entry with a stream sequence; the zero Entry when it is purged.
+func (j *Journal) Get(ctx context.Context, seq uint64) (deployments.Entry, error) {
+	msg, err := j.stream.GetMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return deployments.Entry{}, nil
+	}
+	if err != nil {
+		return deployments.Entry{}, fmt.Errorf("read entry %d: %w", seq, err)
+	}
+	return decodeEntry(msg.Subject, msg.Sequence, msg.Data)
+}
+
+// Append writes e behind the entry e.After of its slot and returns its sequence. ErrConflict: the slot has moved on.
+// When the answer is lost it looks for e.Op behind e.After; an error of the connection then means that e was not there
+// when it looked, and appending the same e again is safe.
+func (j *Journal) Append(ctx context.Context, e deployments.Entry) (uint64, error) {
+	if err := e.Slot.Validate(); err != nil {
+		return 0, err
+	}
+	data, err := json.Marshal(e)
+	if err != nil {
+		return 0, fmt.Errorf("append to %s: %w", e.Slot, err)
+	}
+	once, cancel := context.WithTimeout(ctx, publishWait)
+	ack, err := j.js.PublishMsg(once, &nats.Msg{Subject: j.subject(e.Slot), Data: data},
+		jetstream.WithExpectStream(j.names.Stream(JournalStream)), jetstream.WithExpectLastSequencePerSubject(e.After))
+	cancel()
+	switch {
+	case err == nil:
+		return ack.Sequence, nil
+	case refusedForGood(err):
+		return 0, fmt.Errorf("append to %s: %w", e.Slot, err)
+	}
+	return j.resolve(ctx, e, err)
+}
+
+// refusedForGood reports whether the server, or the client before sending, has said that the write is not made for
+// another reason than the sequence.
+func refusedForGood(err error) bool {
+	if errors.Is(err, nats.ErrMaxPayload) {
+		return true
+	}
+	api, ok := errors.AsType[jetstream.JetStreamError](err)
+	return ok && api.APIError() != nil && !conflict(err)
+}
+
+// conflict reports whether the subject's last sequence was another one. Replicated streams have a code of their own.
+func conflict(err error) bool {
+	api, ok := errors.AsType[jetstream.JetStreamError](err)
+	if !ok || api.APIError() == nil {
+		return false
+	}
+	code := api.APIError().ErrorCode
+	return code == jetstream.JSErrCodeStreamWrongLastSequence || code == jetstream.JSErrCodeStreamWrongLastSequenceConstant
+}
+
+// resolve finds out what became of a write: cause is a conflict, or the loss of the answer.
+func (j *Journal) resolve(ctx context.Context, e deployments.Entry, cause error) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, resolveWait)
+	defer cancel()
+	for attempt := 0; ; attempt++ {
+		next, err := j.after(ctx, e)
+		switch {
+		case err == nil && next.Sequence != 0 && next.Op == e.Op:
+			return next.Sequence, nil
+		case err == nil && (next.Sequence != 0 || conflict(cause)):
+			return 0, fmt.Errorf("append to %s after %d: %w", e.Slot, e.After, deployments.ErrConflict)
+		case err == nil:
+			return 0, fmt.Errorf("append to %s: %w", e.Slot, cause)
+		case conflict(cause):
+			// Not ours as far as can be told; whoever loads again will see.
+			return 0, fmt.Errorf("append to %s after %d: %w", e.Slot, e.After, deployments.ErrConflict)
+		}
+		if pause(ctx, backoff(attempt)) != nil {
+			return 0, fmt.Errorf("append to %s, and it is not known whether it landed: %w", e.Slot, errors.Join(cause, err))
+		}
+	}
+}
+
+// after is the entry that follows e.After in e's slot: with the compare-and-set there is at most one that can. Only its
+// Sequence and Op are sure to be set.
+func (j *Journal) after(ctx context.Context, e deployments.Entry) (deployments.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, publishWait)
+	defer cancel()
+	msg, err := j.stream.GetMsg(ctx, e.After+1, jetstream.WithGetMsgSubject(j.subject(e.Slot)))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return deployments.Entry{}, nil
+	}
+	if err != nil {
+		return deployments.Entry{}, err
+	}
+	next := deployments.Entry{Sequence: msg.Sequence}
+	var op struct{ Op string }
+	if json.Unmarshal(msg.Data, &op) == nil {
+		next.Op = op.Op
+	}
+	return next, nil
+}
+
+// Watch delivers the newest entry of each slot of a partition, then a zero Entry, then every later entry; after a fault
+// an entry may come twice. An entry of a later format, or one that cannot be read (V is 0), comes with Slot, V and
+// Sequence only. The channel is closed when ctx ends.
+func (j *Journal) Watch(ctx context.Context, partition int) (<-chan deployments.Entry, error) {
+	r := j.reader(j.names.Subject("journal", strconv.Itoa(partition), ">"), jetstream.DeliverLastPerSubjectPolicy)
+	first, err := r.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("watch partition %d: %w", partition, err)
+	}
+	entries := make(chan deployments.Entry, 64)
+	send := func(e deployments.Entry) error {
+		select {
+		case entries <- e:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	go func() {
+		defer close(entries)
+		_ = r.run(ctx, first, sink{
+			each: func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
+				e, err := decodeEntry(msg.Subject(), meta.Sequence.Stream, msg.Data())
+				if err != nil {
+					j.log.Error("entry cannot be used", "sequence", meta.Sequence.Stream, "subject", msg.Subject(), "error", err)
+				}
+				return send(e)
+			},
+			caughtUp: func() error { return send(deployments.Entry{}) },
+		})
+	}()
+	return entries, nil
+}
+
+// History is every entry of a slot, oldest first.
+func (j *Journal) History(ctx context.Context, s deployments.Slot) ([]deployments.Entry, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	return j.list(ctx, j.reader(j.subject(s), jetstream.DeliverAllPolicy))
+}
+
+// All is the newest entry of every slot, in the order they were written.
+func (j *Journal) All(ctx context.Context) ([]deployments.Entry, error) {
+	return j.list(ctx, j.reader(j.names.Subject("journal.>"), jetstream.DeliverLastPerSubjectPolicy))
+}
+
+// list reads what is stored. Entries that cannot be used are an error, returned beside those that can.
+func (j *Journal) list(ctx context.Context, r reader) ([]deployments.Entry, error) {
+	var entries []deployments.Entry
+	var bad []error
+	first, err := r.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = r.run(ctx, first, sink{
+		each: func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
+			e, err := decodeEntry(msg.Subject(), meta.Sequence.Stream, msg.Data())
+			if err != nil {
+				bad = append(bad, err)
+				return nil
+			}
+			entries = append(entries, e)
+			return nil
+		},
+		caughtUp: func() error { return errEnough },
+	})
+	if !errors.Is(err, errEnough) {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	return entries, errors.Join(bad...)
+}
+
+func (j *Journal) reader(filter string, from jetstream.DeliverPolicy) reader {
+	return reader{j.js, j.names.Stream(JournalStream), jetstream.ConsumerConfig{FilterSubject: filter, DeliverPolicy: from}, j.log}
+}
+
+// decodeEntry reads an entry. With an error the entry still has Slot, V and Sequence, as far as they are known.
+func decodeEntry(subject string, seq uint64, data []byte) (deployments.Entry, error) {
+	slot, err := deployments.SlotOf(subject)
+	bare := deployments.Entry{Slot: slot, Sequence: seq}
+	if err != nil {
+		return bare, fmt.Errorf("read entry %d: %w", seq, err)
+	}
+	var head struct{ V int }
+	err = json.Unmarshal(data, &head)
+	if err == nil && head.V < 1 {
+		err = errors.New("it has no format")
+	}
+	if err != nil {
+		return bare, fmt.Errorf("read entry %d of %s: %w", seq, slot, err)
+	}
+	bare.V = head.V
+	if head.V > deployments.EntryVersion {
+		return bare, fmt.Errorf("read entry %d of %s, format %d: %w", seq, slot, head.V, deployments.ErrNewer)
+	}
+	e := deployments.Entry{}
+	if err := json.Unmarshal(data, &e); err != nil {
+		bare.V = 0
+		return bare, fmt.Errorf("read entry %d of %s: %w", seq, slot, err)
+	}
+	if e.Slot != slot {
+		bare.V = 0
+		return bare, fmt.Errorf("read entry %d: it is of %s, on the subject of %s", seq, e.Slot, slot)
+	}
+	e.Sequence = seq
+	return e, nil
+}

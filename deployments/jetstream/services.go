@@ -1,0 +1,148 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/serin-cd/serin/deployments"
+)
+
+const (
+	serveParallel = 16 // requests of one kind answered at once
+	serveWait     = 10 * time.Second
+	maxRequest    = 64 << 10 // bytes
+)
+
+// Request is what somebody asks of a slot.
+type Request struct {
+	Slot deployments.Slot
+	Verb string // of a command: the last token of its subject; else ""
+	Data []byte // the body as it came, at most 64 KiB
+}
+
+// Reply answers a request, as JSON.
+type Reply struct {
+	OK     bool            `json:"ok"`
+	Error  string          `json:"error,omitempty"`  // why not, in words
+	Reason string          `json:"reason,omitempty"` // why not, in one word, where a program branches on it
+	State  json.RawMessage `json:"state,omitempty"`
+}
+
+// Refused is the reply to a request that is refused.
+func Refused(err error) Reply { return Reply{Error: err.Error(), Reason: deployments.Refusal(err)} }
+
+// Handlers answer requests. A nil one is not served.
+type Handlers struct {
+	Command func(context.Context, Request) Reply         // <prefix>.cmd.<env>.<service>.<verb>: any one worker
+	Ack     func(context.Context, Request) Reply         // <prefix>.ack.<env>.<service>: any one worker
+	Ask     func(context.Context, Request) (Reply, bool) // <prefix>.ask.<env>.<service>: every worker; false: not mine, stay silent
+}
+
+// Serve answers requests until ctx ends, then waits for the answers under way and returns ctx's error. ready (nil:
+// nobody) is called when requests from now on are heard.
+func Serve(ctx context.Context, nc *nats.Conn, n Names, h Handlers, log *slog.Logger, ready func()) error {
+	always := func(f func(context.Context, Request) Reply) func(context.Context, Request) (Reply, bool) {
+		return func(ctx context.Context, r Request) (Reply, bool) { return f(ctx, r), true }
+	}
+	var services []service
+	if h.Command != nil {
+		services = append(services, service{"cmd", "cmd.*.*.*", n.Subject("workers"), always(h.Command)})
+	}
+	if h.Ack != nil {
+		services = append(services, service{"ack", "ack.*.*", n.Subject("workers"), always(h.Ack)})
+	}
+	if h.Ask != nil {
+		services = append(services, service{"ask", "ask.*.*", "", h.Ask})
+	}
+	var running errgroup.Group
+	defer func() { _ = running.Wait() }()
+	for _, s := range services {
+		msgs := make(chan *nats.Msg, 256)
+		sub, err := nc.ChanQueueSubscribe(n.Subject(s.pattern), s.queue, msgs)
+		if err != nil {
+			return fmt.Errorf("serve %s: %w", s.pattern, err)
+		}
+		defer func() { _ = sub.Unsubscribe() }()
+		running.Go(func() error { return s.run(ctx, n, msgs, orDiscard(log)) })
+	}
+	if err := nc.FlushTimeout(serveWait); err != nil {
+		return fmt.Errorf("serve requests: %w", err)
+	}
+	if ready != nil {
+		ready()
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// service is one kind of request.
+type service struct {
+	kind    string
+	pattern string
+	queue   string // "": every worker hears every request
+	handle  func(context.Context, Request) (Reply, bool)
+}
+
+// run answers messages, several at a time.
+func (s service) run(ctx context.Context, n Names, msgs <-chan *nats.Msg, log *slog.Logger) error {
+	var running errgroup.Group
+	running.SetLimit(serveParallel)
+	for ctx.Err() == nil {
+		select {
+		case msg := <-msgs:
+			running.Go(func() error {
+				s.answer(ctx, n, msg, log)
+				return nil
+			})
+		case <-ctx.Done():
+		}
+	}
+	return running.Wait()
+}
+
+// answer answers one message. Who gave no subject for a reply gets none.
+func (s service) answer(ctx context.Context, n Names, msg *nats.Msg, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, serveWait)
+	defer cancel()
+	reply, mine := Reply{}, true
+	request, err := s.request(n, msg)
+	if err != nil {
+		reply = Refused(err)
+	} else {
+		reply, mine = s.handle(ctx, request)
+	}
+	if !mine || msg.Reply == "" {
+		return
+	}
+	data, err := json.Marshal(reply)
+	if err == nil {
+		err = msg.Respond(data)
+	}
+	if err != nil {
+		log.Warn("request not answered", "subject", msg.Subject, "error", err)
+	}
+}
+
+// request reads a message's subject.
+func (s service) request(n Names, msg *nats.Msg) (Request, error) {
+	rest, _ := n.relative(msg.Subject)
+	tokens := strings.Split(rest, ".")
+	r := Request{Slot: deployments.Slot{Environment: tokens[1], Service: tokens[2]}, Data: msg.Data}
+	if len(tokens) == 4 {
+		r.Verb = tokens[3]
+	}
+	if len(msg.Data) > maxRequest {
+		return r, refuse(TooLarge, "the request has %d bytes, %d are allowed", len(msg.Data), maxRequest)
+	}
+	if err := r.Slot.Validate(); err != nil {
+		return r, deployments.Refuse(BadName, err)
+	}
+	return r, nil
+}
