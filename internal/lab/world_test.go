@@ -40,7 +40,7 @@ func newWorld(t *testing.T, c lab.Config, f service.Fault) *world {
 	connections := &http.Transport{}
 	t.Cleanup(func() {
 		connections.CloseIdleConnections()
-		if err := w.Stop(context.Background()); err != nil {
+		if err := w.Stop(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	})

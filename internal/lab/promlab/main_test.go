@@ -68,7 +68,7 @@ func (l lab) value(t *testing.T, expr string, at time.Time) float64 {
 }
 
 func series(name string, pairs ...string) labels.Labels {
-	return labels.FromStrings(append([]string{labels.MetricName, name}, pairs...)...)
+	return labels.FromStrings(append([]string{model.MetricNameLabel, name}, pairs...)...)
 }
 
 // ramp appends a counter that rises by the step every half second, n+1 times from epoch.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -59,9 +60,7 @@ func decode(r io.Reader, format expfmt.Format, base map[string]string) ([]Sample
 
 func withBase(m model.Metric, base map[string]string) labels.Labels {
 	all := make(map[string]string, len(m)+len(base))
-	for name, v := range base {
-		all[name] = v
-	}
+	maps.Copy(all, base)
 	for name, v := range m {
 		all[string(name)] = string(v)
 	}

@@ -80,12 +80,19 @@ func (q *querier) Close() error { return nil }
 
 type seriesSet struct {
 	series []series
-	at     int
+	at     int // -1 before the first Next
 }
 
-func (s *seriesSet) Next() bool                        { s.at++; return s.at < len(s.series) }
-func (s *seriesSet) At() storage.Series                { return s.series[s.at] }
-func (s *seriesSet) Err() error                        { return nil }
+// Next goes to the next series, if there is one.
+func (s *seriesSet) Next() bool { s.at++; return s.at < len(s.series) }
+
+// At is the series that Next went to.
+func (s *seriesSet) At() storage.Series { return s.series[s.at] }
+
+// Err is nil: memory does not fail.
+func (s *seriesSet) Err() error { return nil }
+
+// Warnings are none.
 func (s *seriesSet) Warnings() annotations.Annotations { return nil }
 
 // Labels are the labels of the series.

@@ -2,12 +2,14 @@ package promlab
 
 import (
 	"context"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 )
@@ -95,7 +97,7 @@ func (s *Scraper) page(ctx context.Context, t Target) []Sample {
 		samples, up = nil, 0
 	}
 	b := labels.NewBuilder(labels.FromMap(base))
-	b.Set(labels.MetricName, "up")
+	b.Set(model.MetricNameLabel, "up")
 	return append(samples, Sample{Labels: b.Labels(), Value: up})
 }
 
@@ -105,9 +107,7 @@ func (t Target) base() map[string]string {
 	if u, err := url.Parse(t.URL); err == nil {
 		base["instance"] = u.Host
 	}
-	for name, v := range t.Labels {
-		base[name] = v
-	}
+	maps.Copy(base, t.Labels)
 	return base
 }
 

@@ -14,7 +14,7 @@ import (
 
 func TestAnOpenFeatureClientIsTheSwitch(t *testing.T) {
 	api := isolated.NewAPI()
-	t.Cleanup(func() { _ = api.Shutdown(context.Background()) })
+	t.Cleanup(func() { _ = api.Shutdown(context.WithoutCancel(t.Context())) })
 	canary := func(flag memprovider.InMemoryFlag, user openfeature.FlattenedContext) (any, openfeature.ProviderResolutionDetail) {
 		if user[openfeature.TargetingKey] == "user-7" {
 			return flag.Variants["1.1.0"], openfeature.ProviderResolutionDetail{Reason: openfeature.TargetingMatchReason}

@@ -30,7 +30,7 @@ func running(t *testing.T, opts service.Options, versions map[string]service.Fau
 	t.Helper()
 	s := service.New(opts)
 	t.Cleanup(func() {
-		if err := s.Close(context.Background()); err != nil {
+		if err := s.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	})
@@ -56,10 +56,6 @@ func send(t *testing.T, l *service.Load, n int) {
 func newLoad(t *testing.T, s *service.Service, which service.Which) *service.Load {
 	t.Helper()
 	l := service.NewLoad(s, which)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		l.Run(ctx)
-	})
+	t.Cleanup(func() { l.Run(t.Context()) }) // that context has ended: Run sends nothing and closes
 	return l
 }

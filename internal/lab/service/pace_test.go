@@ -28,7 +28,7 @@ func TestAStallIsMadeUpFor(t *testing.T) {
 		n := 0
 		pace(ctx, 100, func() {
 			if n++; n == 300 {
-				time.Sleep(2 * time.Second) // of the bubble's clock: the machine stands still
+				<-time.After(2 * time.Second) // the machine stands still
 			}
 		})
 		if n != 1000 {

@@ -64,11 +64,10 @@ func (t *Tally) add(r Request) {
 	if r.NoFlag {
 		t.totals.NoFlag++
 	}
-	asked := append(t.asked[r.Version], r.At)
-	if len(asked) > askedKept {
-		asked = slices.Clone(asked[askedKept/2:])
+	t.asked[r.Version] = append(t.asked[r.Version], r.At)
+	if asked := t.asked[r.Version]; len(asked) > askedKept {
+		t.asked[r.Version] = slices.Clone(asked[askedKept/2:])
 	}
-	t.asked[r.Version] = asked
 }
 
 func (t *Tally) drop() {
