@@ -36,7 +36,7 @@ func newServer(source analysis.Source, concurrency int) (*server, error) {
 		return nil, fmt.Errorf("use prometheus at %s: %w", u.Host, err)
 	}
 	// Its transport keeps up to 1000 idle connections a host: more than are ever in flight here.
-	client, err := config.NewClientFromConfig(cfg, "serin", config.WithUserAgent("serin"))
+	client, err := config.NewClientFromConfig(cfg, "serin")
 	if err != nil {
 		return nil, fmt.Errorf("use prometheus at %s: %w", u.Host, err)
 	}

@@ -37,6 +37,7 @@ var (
 // Do sends the request and reads the answer. With an error for its status the response is returned too: the library
 // asks again by GET where POST is refused.
 func (t transport) Do(ctx context.Context, req *http.Request) (*http.Response, []byte, error) {
+	req.Header.Set("User-Agent", "serin") // here, for the library's option would copy each request
 	resp, err := t.client.Do(req.WithContext(ctx))
 	if err != nil {
 		return nil, nil, err
