@@ -144,3 +144,23 @@ func values(text string) rules.Vars {
 		Step: 1, Weight: 12.5, Window: 90 * time.Second, Extra: map[string]string{"x": text},
 	}
 }
+
+func TestTheReadmesRulesAreValid(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(readme), "```")
+	for i := 1; i < len(blocks); i += 2 {
+		text, ok := strings.CutPrefix(blocks[i], "yaml\n")
+		if !ok {
+			t.Errorf("a block that no test reads: %s", blocks[i])
+			continue
+		}
+		_, rest, _ := strings.Cut(text, "rules:") // the rest of a policy is others' business
+		set, findings := parse("README.md", []byte("rules:"+rest))
+		if len(set) == 0 || len(findings) != 0 {
+			t.Errorf("%s\n%s", findings, text)
+		}
+	}
+}

@@ -64,7 +64,7 @@ func (t Template) Equal(u Template) bool { return t.text == u.text }
 
 // Uses reports whether the template has the variable, named as between the braces: "version", "vars.route".
 func (t Template) Uses(name string) bool {
-	return slices.ContainsFunc(t.pieces, func(p piece) bool { return p.name == name })
+	return slices.ContainsFunc(t.pieces, func(p piece) bool { return p.variable != noVariable && p.name == name })
 }
 
 // Reach is how far behind its instant the query looks when {{window}} stands for window: the longest range plus offset
