@@ -39,9 +39,10 @@ type EventData struct {
 	Rev         uint64               `json:"rev,omitempty"`
 	Seq         uint64               `json:"seq,omitempty"`
 	Phase       steps.Phase          `json:"phase,omitempty"`
-	Step        int                  `json:"step"`              // from 1
-	Percent     float64              `json:"percent"`           // requested share of traffic
-	Confirmed   float64              `json:"confirmed_percent"` // the last confirmed share
+	Step        int                  `json:"step"`                   // from 1
+	Percent     float64              `json:"percent"`                // requested share of traffic
+	Confirmed   float64              `json:"confirmed_percent"`      // the last confirmed share
+	FromPercent float64              `json:"from_percent,omitempty"` // the share requested when the rollout turned back
 	Outcome     steps.Outcome        `json:"outcome,omitempty"`
 	Cause       steps.Cause          `json:"cause,omitempty"`
 	Reason      string               `json:"reason,omitempty"`

@@ -1,0 +1,110 @@
+package deployments
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/serin-cd/serin/steps"
+)
+
+// Answer is what becomes of a release.
+type Answer string
+
+// The answers.
+const (
+	Accepted   Answer = "accepted"   // a rollout begins
+	Duplicate  Answer = "duplicate"  // it runs, waits or is promoted already
+	Supersedes Answer = "supersedes" // it waits until the rollout under way is taken back
+	Waits      Answer = "waits"      // it waits for a rollback that is under way
+	Rejected   Answer = "rejected"   // it cannot be rolled out as things stand
+)
+
+// Judge decides what becomes of a release, without changing anything.
+func (s State) Judge(rel Release) (Answer, string) {
+	for _, q := range s.Queue {
+		if q.Release.ID == rel.ID || q.Release.Version == rel.Version {
+			return Duplicate, rel.Version + " waits for the slot already"
+		}
+	}
+	switch {
+	case s.Rollout == nil:
+		return Accepted, ""
+	case s.Release != nil && s.Release.ID == rel.ID:
+		return Duplicate, "this release was taken in before, as " + s.Rollout.ID
+	case s.Stable == rel.Version && !s.Live():
+		return Duplicate, rel.Version + " is promoted already"
+	case !s.Live():
+		return Accepted, ""
+	case s.Rollout.Failure == nil && s.Rollout.Version == rel.Version:
+		return Duplicate, rel.Version + " is under way already, as " + s.Rollout.ID
+	case s.Rollout.Failure != nil:
+		return Waits, "waits for the rollback of " + s.Rollout.Version
+	}
+	return Supersedes, "supersedes " + s.Rollout.Version
+}
+
+// Take is the slot after a release was judged. A rejected or doubled release changes nothing but is written all the
+// same, so that the answer is on record.
+func (s State) Take(rel Release, a Answer, p Policy, now time.Time) (State, error) {
+	switch a {
+	case Accepted:
+		return s.begin(Queued{Release: rel, Policy: p.Hash, At: now}, p, now)
+	case Supersedes, Waits:
+		s.Queue = []Queued{{Release: rel, Policy: p.Hash, At: now}} // the newest release wins the slot
+		next, _ := s.Rollout.Next(now, steps.Superseded{By: rel.Version})
+		s.Rollout = &next
+		return s.advanced(), nil
+	case Duplicate, Rejected:
+	}
+	return s, nil
+}
+
+// begin makes the rollout of a release the slot's own.
+func (s State) begin(q Queued, p Policy, now time.Time) (State, error) {
+	s.Generation++
+	r, err := steps.NewRollout(rolloutID(q.Release, s.Generation), q.Release.Environment, q.Release.Service,
+		q.Release.Version, s.Stable, p.Plan, now)
+	if err != nil {
+		return State{}, fmt.Errorf("begin the rollout of %s %s: %w", q.Release.Slot, q.Release.Version, err)
+	}
+	s.Rollout, s.Release, s.Policy = &r, &q.Release, q.Policy
+	return s, nil
+}
+
+// advanced keeps what the slot knows in step with its rollout.
+func (s State) advanced() State {
+	if s.Rollout != nil && s.Rollout.Outcome == steps.Promoted {
+		s.Stable = s.Rollout.Version
+	}
+	return s
+}
+
+// NextQueued is the release that may begin now: the slot has none under way.
+func (s State) NextQueued() (Queued, bool) {
+	if s.Live() || len(s.Queue) == 0 {
+		return Queued{}, false
+	}
+	return s.Queue[0], true
+}
+
+// Dequeue begins the first waiting release; rejected, it is only taken out of the queue.
+func (s State) Dequeue(p Policy, a Answer, now time.Time) (State, error) {
+	q := s.Queue[0]
+	s.Queue = append([]Queued(nil), s.Queue[1:]...)
+	if a != Accepted {
+		return s, nil
+	}
+	return s.begin(q, p, now)
+}
+
+var notInID = regexp.MustCompile(`[^A-Za-z0-9._-]`)
+
+// rolloutID names a rollout: readable, and unlike any other of any slot.
+func rolloutID(rel Release, generation uint64) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", rel.Slot, rel.ID, generation))
+	version := notInID.ReplaceAllString(rel.Version, "-")
+	return rel.Service + "-" + version[:min(len(version), 64)] + "-" + hex.EncodeToString(sum[:4])
+}

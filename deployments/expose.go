@@ -1,0 +1,59 @@
+package deployments
+
+import (
+	"context"
+
+	"github.com/serin-cd/serin/steps"
+)
+
+// Wish is an exposure and everything that whoever makes it true may need to know.
+type Wish struct {
+	Slot
+	Rollout    string
+	Generation uint64 // with Seq it fences: a store may refuse an older one
+	Seq        uint64
+	Target     steps.Target
+	Mover      steps.Mover // of the target: for a flag action, that flag
+	Exposure   steps.Exposure
+}
+
+// Exposer makes a wish true and reads it back. Doing it twice changes nothing. Not confirmed, and no error, means that
+// somebody else will confirm: an acknowledgement, or the measured share.
+type Exposer interface {
+	Expose(ctx context.Context, w Wish) (steps.Observed, error)
+}
+
+// Checker is an Exposer that can tell beforehand why a wish cannot come true. Check changes nothing. It returns the
+// version that now serves, where it knows it; a refusal (Refuse) is final.
+type Checker interface {
+	Check(ctx context.Context, w Wish) (stable string, err error)
+}
+
+// wishes are what the slot wants of the world now.
+func (e Entry) wishes() []Wish {
+	r := e.State.Rollout
+	if r == nil {
+		return nil
+	}
+	var out []Wish
+	for _, effect := range r.Pending() {
+		if x, ok := effect.(steps.Expose); ok {
+			w := Wish{Slot: e.Slot, Rollout: r.ID, Generation: e.State.Generation, Seq: x.Seq, Target: x.Target, Exposure: x.Exposure, Mover: r.Plan.Mover}
+			if x.Target != steps.Traffic {
+				w.Mover = steps.Mover{Kind: steps.FeatureFlag, Key: string(x.Target)[len(steps.FlagTarget("")):]}
+			}
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// wants reports whether the slot still wants the wish.
+func (e Entry) wants(w Wish) bool {
+	for _, now := range e.wishes() {
+		if now.Target == w.Target && now.Seq == w.Seq && now.Rollout == w.Rollout {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,103 @@
+package deployments
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/serin-cd/serin/flags"
+	"github.com/serin-cd/serin/steps"
+)
+
+// confirmTimeout bounds one confirmation; the write before it is not taken back when it runs out.
+const confirmTimeout = 10 * time.Second
+
+// FlagExposer moves traffic by a flag, and turns flags off. A write is confirmed by evaluating the flag on another path.
+type FlagExposer struct {
+	Store     flags.Store
+	Confirmer flags.Confirmer
+}
+
+// Expose writes the flag and evaluates it until it serves what was written, or something else.
+func (x FlagExposer) Expose(ctx context.Context, w Wish) (steps.Observed, error) {
+	key := flags.StoreKey(w.Environment, w.Mover.Key)
+	change, err := flags.Apply(ctx, x.Store, key, edit(w))
+	if err != nil {
+		return steps.Observed{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
+	defer cancel()
+	seen, err := x.Confirmer.Confirm(ctx, key, change.Want())
+	switch {
+	case err != nil:
+		return steps.Observed{}, fmt.Errorf("confirm flag %s: %w", w.Mover.Key, err)
+	case seen.Outcome == flags.Confirmed:
+		how := fmt.Sprintf("%d users evaluated in %v", seen.Users, seen.Took.Round(10*time.Microsecond))
+		return steps.Observed{Share: w.Exposure.Share, Confirmed: true, How: how}, nil
+	default:
+		return steps.Observed{}, fmt.Errorf("flag %s: %s: %s", w.Mover.Key, seen.Outcome, seen.Detail)
+	}
+}
+
+// edit is the change of the flag that the wish is. The variants of a feature flag are on and off, whatever the version.
+func edit(w Wish) flags.Edit {
+	fence := flags.Fence{Rollout: w.Rollout, Slot: w.Slot.String(), Generation: w.Generation, Seq: w.Seq}
+	variant, base := w.Exposure.Version, w.Exposure.Stable
+	if w.Mover.Kind == steps.FeatureFlag {
+		variant, base = "", ""
+	}
+	if w.Exposure.Kill {
+		return flags.Kill{Fence: fence, Base: base}
+	}
+	return flags.Ramp{Fence: fence, Variant: variant, Base: base, Share: int(w.Exposure.Share)}
+}
+
+// Check finds a flag that is missing, disabled, edited by somebody else, latched, or on for everybody already, before
+// anything is written. For a version flag it returns the version that serves now.
+func (x FlagExposer) Check(ctx context.Context, w Wish) (string, error) {
+	f, _, err := x.Store.Get(ctx, flags.StoreKey(w.Environment, w.Mover.Key))
+	switch {
+	case errors.Is(err, flags.ErrNotFound) && w.Mover.Kind == steps.VersionFlag:
+		return "", Refuse("not_ready", fmt.Errorf("there is no flag %s in %s: create it with the version that serves now, for example: serin flags set %s --env %s 1.0.0",
+			w.Mover.Key, w.Environment, w.Mover.Key, w.Environment))
+	case errors.Is(err, flags.ErrNotFound):
+		return "", Refuse("not_ready", fmt.Errorf("there is no flag %s in %s: create it, for example: serin flags set %s --env %s off",
+			w.Mover.Key, w.Environment, w.Mover.Key, w.Environment))
+	case err != nil:
+		return "", err
+	}
+	if w.Target != steps.Traffic {
+		return "", checkAction(f)
+	}
+	if w.Mover.Kind == steps.FeatureFlag {
+		return "", refused(flags.CheckRamp(f, "", ""))
+	}
+	if err := flags.CheckRamp(f, w.Exposure.Version, w.Exposure.Stable); err != nil {
+		return "", refused(err)
+	}
+	serves, _ := f.Default()
+	return serves, nil
+}
+
+// checkAction refuses a flag that an action could not turn off.
+func checkAction(f flags.Flag) error {
+	_, err := flags.Kill{Fence: flags.Fence{Rollout: "check", Slot: "check"}}.Edit(f)
+	return refused(err)
+}
+
+func refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Refuse("not_ready", err)
+}
+
+// Acknowledged is the mover that somebody else performs: the request is a public event, and its confirmation is an
+// acknowledgement, or the measured share.
+type Acknowledged struct{}
+
+// Expose has nothing to do: the entry that asks for it is told as traffic.requested.
+func (Acknowledged) Expose(context.Context, Wish) (steps.Observed, error) {
+	return steps.Observed{How: "waiting for somebody else to confirm"}, nil
+}

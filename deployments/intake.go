@@ -1,0 +1,155 @@
+package deployments
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/serin-cd/serin/steps"
+)
+
+// Accept takes in a release: any worker may, for any slot. It returns the answer; a refusal (Refuse) says that trying
+// again cannot help, any other error that it may.
+func (w *Worker) Accept(ctx context.Context, rel Release) (Answer, error) {
+	w.prepare()
+	for {
+		last, err := w.Journal.Last(ctx, rel.Slot)
+		if err != nil {
+			return "", fmt.Errorf("load %s: %w", rel.Slot, err)
+		}
+		answer, err := w.accept(ctx, last, rel)
+		if !errors.Is(err, ErrConflict) {
+			return answer, err
+		}
+	}
+}
+
+func (w *Worker) accept(ctx context.Context, last Entry, rel Release) (Answer, error) {
+	last.Slot = rel.Slot
+	answer, why := last.State.Judge(rel)
+	hash, err := w.Policies.Offered(ctx, rel.Slot)
+	if errors.Is(err, ErrNoPolicy) {
+		return "", Refuse("no_policy", fmt.Errorf("%s has no policy: add one to the directory that `serin serve --policies` reads", rel.Slot))
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the policy of %s: %w", rel.Slot, err)
+	}
+	p, err := w.policies.get(ctx, rel.Slot, hash)
+	if err != nil {
+		return "", err
+	}
+	var refusal error
+	if answer == Accepted {
+		if last.State.Stable, refusal, err = w.check(ctx, last.State, rel, p); err != nil {
+			return "", err
+		}
+		if refusal != nil {
+			answer, why = Rejected, refusal.Error()
+		}
+	}
+	next, err := last.Admit(w.now(), rel, answer, why, p, false)
+	if err != nil {
+		return "", Refuse("invalid_policy", err)
+	}
+	if _, err := w.append(ctx, next); err != nil {
+		return "", err
+	}
+	w.Metrics.Releases.WithLabelValues(string(answer)).Inc()
+	if refusal != nil {
+		return Rejected, Refuse("not_ready", refusal)
+	}
+	return answer, nil
+}
+
+// check asks the mover and the flags of actions, before anything is exposed, whether they can do their part. It returns
+// the stable version, which a version flag may know when the journal does not.
+func (w *Worker) check(ctx context.Context, s State, rel Release, p Policy) (stable string, refusal, err error) {
+	stable = s.Stable
+	wish := Wish{Slot: rel.Slot, Generation: s.Generation + 1, Target: steps.Traffic, Mover: p.Plan.Mover,
+		Exposure: steps.Exposure{Version: rel.Version, Stable: s.Stable}}
+	targets := []Wish{wish}
+	for _, a := range append(append([]steps.Action(nil), p.Plan.Failure.Do...), p.Plan.Failure.Else...) {
+		if a.Kind == steps.FlagOff {
+			off := wish
+			off.Target, off.Mover = steps.FlagTarget(a.Key), steps.Mover{Kind: steps.FeatureFlag, Key: a.Key}
+			targets = append(targets, off)
+		}
+	}
+	for _, t := range targets {
+		checker, ok := w.Exposers[t.Mover.Kind].(Checker)
+		if !ok {
+			continue
+		}
+		base, err := checker.Check(ctx, t)
+		if Refusal(err) != "" {
+			return stable, err, nil
+		}
+		if err != nil {
+			return stable, nil, fmt.Errorf("check %s: %w", t.Target, err)
+		}
+		if t.Target == steps.Traffic && stable == "" {
+			stable = base
+		}
+	}
+	return stable, nil, nil
+}
+
+// dequeue begins the release that has waited longest, if the slot is free.
+func (w *Worker) dequeue(ctx context.Context, last Entry) (Entry, error) {
+	q, ok := last.State.NextQueued()
+	if !ok {
+		return last, nil
+	}
+	p, err := w.policies.get(ctx, last.Slot, q.Policy)
+	if err != nil {
+		return last, err
+	}
+	stable, refusal, err := w.check(ctx, last.State, q.Release, p)
+	if err != nil {
+		return last, err
+	}
+	answer, why := Accepted, ""
+	if refusal != nil {
+		answer, why = Rejected, refusal.Error()
+		w.Log.WarnContext(ctx, "release rejected", slog.String("slot", last.Slot.String()), slog.String("version", q.Release.Version), slog.String("why", why))
+	}
+	from := last
+	from.State.Stable = stable
+	next, err := from.Admit(w.now(), q.Release, answer, why, p, true)
+	if err != nil {
+		return last, err
+	}
+	return w.append(ctx, next)
+}
+
+// policyCache keeps parsed policies by slot and hash: neither ever changes.
+type policyCache struct {
+	store  PolicyStore
+	mu     sync.Mutex
+	parsed map[Slot]Policy
+}
+
+func (c *policyCache) get(ctx context.Context, s Slot, hash string) (Policy, error) {
+	c.mu.Lock()
+	p, ok := c.parsed[s]
+	c.mu.Unlock()
+	if ok && p.Hash == hash {
+		return p, nil
+	}
+	text, err := c.store.Policy(ctx, hash)
+	if err != nil {
+		return Policy{}, fmt.Errorf("load the policy of %s: %w", s, err)
+	}
+	if p, err = PolicyFor(s, text); err != nil {
+		return Policy{}, fmt.Errorf("read the policy of %s: %w", s, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.parsed == nil {
+		c.parsed = map[Slot]Policy{}
+	}
+	c.parsed[s] = p
+	return p, nil
+}

@@ -1,0 +1,215 @@
+package deployments
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/serin-cd/serin/internal/diag/yamldoc"
+	"github.com/serin-cd/serin/rules"
+	"github.com/serin-cd/serin/steps"
+)
+
+// defaultSteps walk 5, 25, 50, 100 %.
+func defaultSteps() []steps.Step {
+	return []steps.Step{
+		{Share: steps.Percent(5), Bake: 5 * time.Minute}, {Share: steps.Percent(25), Bake: 10 * time.Minute},
+		{Share: steps.Percent(50), Bake: 10 * time.Minute}, {Share: steps.All},
+	}
+}
+
+func parsePlan(m yamldoc.Map) steps.Plan {
+	p := steps.Plan{Steps: defaultSteps(), ConfirmWithin: defaultConfirmWithin, Recovery: defaultRecovery}
+	p.Mover, p.Tolerance, _ = steps.ParseMover(m.Get("traffic"))
+	if m.Has("steps") {
+		p.Steps = parseSteps(m.Get("steps"))
+	}
+	p.Failure = parseFailure(m.Get("on_failure"))
+	p.OnPromote = parseActions(m.Get("on_promote"), steps.PublishEvent)
+	if d, ok := m.Get("confirm_within").Duration(); ok {
+		if p.ConfirmWithin = d; d <= 0 {
+			m.Get("confirm_within").Errorf("write for example 2m", "nothing is confirmed in no time")
+		}
+	}
+	if d, ok := m.Get("recovery").Duration(); ok {
+		p.Recovery = d
+	}
+	return p
+}
+
+// parseSteps reads weights, alone or with what must hold there. They rise strictly, and the last is 100.
+func parseSteps(v yamldoc.Value) []steps.Step {
+	items := v.List()
+	if v.IsList() && len(items) == 0 {
+		v.Errorf("write for example [5, 25, 50, 100], or remove the key", "there are no steps")
+	}
+	var out []steps.Step
+	last := steps.Share(0)
+	for i, item := range items {
+		s := steps.Step{Bake: 10 * time.Minute}
+		weight := item
+		if i == len(items)-1 {
+			s.Bake = 0
+		}
+		if item.IsMap() {
+			sm := item.Map("weight", "bake", "approval")
+			if !required(sm, "weight", "add `weight: 25`, in percent") {
+				continue
+			}
+			weight = sm.Get("weight")
+			s = stepDetails(sm, s)
+		}
+		share, ok := parseWeight(weight)
+		if !ok {
+			continue
+		}
+		if share <= last {
+			weight.Errorf("weights rise strictly, for example 5, 25, 50, 100", "%v does not rise from %v", share, last)
+		}
+		s.Share, last = share, share
+		out = append(out, s)
+	}
+	if len(out) > 0 && len(out) == len(items) && last < steps.All {
+		items[len(items)-1].Errorf("add a last step of 100", "the last step is %v: the release would never be done", last)
+	}
+	return out
+}
+
+func stepDetails(m yamldoc.Map, s steps.Step) steps.Step {
+	if d, ok := m.Get("bake").Duration(); ok {
+		s.Bake = d
+	}
+	if word, ok := m.Get("approval").Word("manual", "none"); ok {
+		s.Approval = word == "manual"
+	}
+	return s
+}
+
+// parseWeight reads a share in percent: 5, 0.5 or 5%.
+func parseWeight(v yamldoc.Value) (steps.Share, bool) {
+	const cure = "write percent of traffic, above 0 and up to 100"
+	text, ok := v.String()
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "%")), 64)
+	switch {
+	case err != nil || math.IsNaN(n):
+		v.Errorf(cure, "%q is no weight", text)
+		return 0, false
+	case n <= 0 || n > 100:
+		v.Errorf(cure, "weight %s is outside 0 to 100", text)
+		return 0, false
+	case math.Round(n*100) != n*100:
+		v.Errorf("round it", "weight %s has more than two decimals", text)
+		return 0, false
+	}
+	return steps.Share(n * 100), true
+}
+
+// parseFailure reads `on_failure: {do: […], else: […]}`; by default the release is taken back.
+func parseFailure(v yamldoc.Value) steps.Failure {
+	f := steps.Failure{Do: []steps.Action{{Kind: steps.RollbackAction}}}
+	if !v.Exists() {
+		return f
+	}
+	m := v.Map("do", "else")
+	all := []steps.ActionKind{steps.RollbackAction, steps.FlagOff, steps.PublishEvent}
+	if m.Has("do") {
+		if f.Do = parseActions(m.Get("do"), all...); len(f.Do) == 0 && m.Get("do").IsList() && len(m.Get("do").List()) == 0 {
+			m.Get("do").Errorf("write [rollback]", "nothing would be done on failure")
+		}
+	}
+	f.Else = parseActions(m.Get("else"), all...)
+	return f
+}
+
+var eventName = regexp.MustCompile(`^[a-z0-9_-]{1,40}\.[a-z0-9_-]{1,40}$`)
+
+// parseActions reads a list of actions of the allowed kinds: rollback, {flag: KEY}, {event: NAME}.
+func parseActions(v yamldoc.Value, allowed ...steps.ActionKind) []steps.Action {
+	if !v.Exists() {
+		return nil
+	}
+	var words, keys []string
+	for _, k := range allowed {
+		if k == steps.RollbackAction {
+			words = append(words, string(k))
+		} else {
+			keys = append(keys, string(k))
+		}
+	}
+	var out []steps.Action
+	for _, item := range v.List() {
+		if !item.IsMap() {
+			if w, ok := item.Word(append(words, keys...)...); ok && w == string(steps.RollbackAction) {
+				out = append(out, steps.Action{Kind: steps.RollbackAction})
+			} else if ok {
+				item.Errorf("write {"+w+": NAME}", "%s needs a name", w)
+			}
+			continue
+		}
+		m := item.Map(keys...)
+		for _, k := range keys {
+			if a, ok := parseAction(m, steps.ActionKind(k)); ok {
+				out = append(out, a)
+			}
+		}
+	}
+	return out
+}
+
+func parseAction(m yamldoc.Map, k steps.ActionKind) (steps.Action, bool) {
+	key, ok := m.Get(string(k)).String()
+	if !ok {
+		return steps.Action{}, false
+	}
+	if k == steps.PublishEvent && !eventName.MatchString(key) {
+		m.Get(string(k)).Errorf("write two words with a dot between, for example checkout.failed", "%q is no event name", key)
+		return steps.Action{}, false
+	}
+	return steps.Action{Kind: k, Key: key}, true
+}
+
+// checkTogether finds what only shows when the sections are read together.
+func (p *Policy) checkTogether(m yamldoc.Map) {
+	if diluted, ok := m.Get("diluted").Bool(); p.Plan.Mover.Kind == steps.FeatureFlag && !(ok && diluted) {
+		p.checkVariant(m)
+	}
+	if _, ok := p.shareRule(); p.Plan.Mover.Kind == steps.Observe && !ok && len(p.Rules) > 0 {
+		m.Get("traffic").Errorf("add a rule with bad and total that use {{version}}", "nothing measures the share of the new version")
+	}
+	if p.Plan.Mover.Kind == steps.Observe && p.Plan.Tolerance == 0 {
+		p.Plan.Tolerance = steps.Percent(3)
+	}
+	for _, a := range append(p.Plan.Failure.Do, p.Plan.Failure.Else...) {
+		if a.Kind == steps.FlagOff && a.Key == p.Plan.Mover.Key && p.Plan.Mover.Kind == steps.FeatureFlag {
+			m.Get("on_failure").Errorf("write rollback: it turns this flag off", "the flag %s moves the traffic already", a.Key)
+		}
+	}
+	guards := 0
+	for _, r := range p.Rules {
+		if r.OnFail != rules.Notify {
+			guards++
+		}
+	}
+	if len(p.Rules) > 0 && guards == 0 {
+		m.Get("rules").Errorf("give one rule on_fail: rollback or hold", "no rule does more than notify: every release would be promoted")
+	}
+}
+
+// checkVariant demands that the rules of a feature flag tell its variants apart. Both groups run one binary: without
+// {{variant}} a fault in 5 % of traffic is mixed with the other 95 %.
+func (p *Policy) checkVariant(m yamldoc.Map) {
+	for _, r := range p.Rules {
+		if r.Query.Uses("variant") || r.Total.Uses("variant") || r.Bad.Uses("variant") {
+			return
+		}
+	}
+	if len(p.Rules) > 0 {
+		m.Get("traffic").Errorf("use {{variant}} in a rule, or write `diluted: true`",
+			"no rule tells the flag's variants apart: both run one binary, so at 5 %% of traffic 20 %% of errors behind the flag look like 1 %%")
+	}
+}

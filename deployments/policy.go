@@ -1,0 +1,161 @@
+package deployments
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"github.com/serin-cd/serin/analysis"
+	"github.com/serin-cd/serin/internal/diag"
+	"github.com/serin-cd/serin/internal/diag/yamldoc"
+	"github.com/serin-cd/serin/rules"
+	"github.com/serin-cd/serin/steps"
+)
+
+// Policy is one document of several nouns: for a slot, who moves its traffic, its steps, rules and actions.
+type Policy struct {
+	Slot
+	Hash   string           // of the text it was read from
+	Source *analysis.Source // nil: the daemon's own Prometheus
+	Rules  rules.Set
+	Plan   steps.Plan
+	Vars   map[string]string // {{vars.NAME}}
+}
+
+// DefaultEnvironment is the environment of a policy or release that names none.
+const DefaultEnvironment = "production"
+
+// ParsePolicies reads the policies of a file. With findings that are errors the policies must not be used.
+func ParsePolicies(file string, text []byte) ([]Policy, diag.Findings) {
+	sum := sha256.Sum256(text)
+	f, docs := yamldoc.Parse(file, text)
+	var out []Policy
+	seen := map[Slot]bool{}
+	for _, doc := range docs {
+		p := parsePolicy(doc)
+		p.Hash = hex.EncodeToString(sum[:])
+		if seen[p.Slot] {
+			doc.Errorf("keep one of them", "%s has two policies in this file", p.Slot)
+		}
+		seen[p.Slot] = true
+		out = append(out, p)
+	}
+	if len(docs) == 0 && len(f.Findings) == 0 {
+		f.Findings = append(f.Findings, diag.Finding{Position: diag.Position{File: file, Line: 1, Column: 1}, Severity: diag.Error,
+			Message: "the file is empty", Cure: "write a policy: service, traffic and rules"})
+	}
+	return out, f.Findings.Sorted()
+}
+
+// PolicyFor finds the policy of a slot in the text of a file that was checked before.
+func PolicyFor(s Slot, text []byte) (Policy, error) {
+	ps, findings := ParsePolicies(s.String(), text)
+	if err := findings.Err(); err != nil {
+		return Policy{}, err
+	}
+	for _, p := range ps {
+		if p.Slot == s {
+			return p, nil
+		}
+	}
+	return Policy{}, ErrNoPolicy
+}
+
+func parsePolicy(doc yamldoc.Value) Policy {
+	m := doc.Map("apiVersion", "service", "environment", "prometheus", "traffic", "diluted", "steps", "defaults", "vars", "rules",
+		"on_failure", "on_promote", "confirm_within", "recovery")
+	p := Policy{Slot: Slot{Environment: DefaultEnvironment}}
+	if !m.IsMap() {
+		return p
+	}
+	if m.Has("apiVersion") {
+		m.Get("apiVersion").Word("serin/v1")
+	}
+	p.parseSlot(m)
+	if m.Has("prometheus") {
+		p.Source = analysis.ParseSource(m.Get("prometheus"))
+	}
+	p.Vars = parseVars(m.Get("vars"))
+	if required(m, "rules", "write at least one rule: name, bad, total and max") {
+		p.Rules = rules.ParseSet(m.Get("rules"), m.Get("defaults"), p.Vars)
+	}
+	p.Plan = parsePlan(m)
+	p.Plan.Rules = p.Rules.Tolerances()
+	p.checkTogether(m)
+	return p
+}
+
+func (p *Policy) parseSlot(m yamldoc.Map) {
+	const cure = "use 1 to 63 letters, digits, - and _"
+	if required(m, "service", "add `service: checkout`") {
+		if s, ok := m.Get("service").String(); ok {
+			p.Service = s
+			if !name.MatchString(s) {
+				m.Get("service").Errorf(cure, "%q is no name", s)
+			}
+		}
+	}
+	if s, ok := m.Get("environment").String(); ok {
+		p.Environment = s
+		if !name.MatchString(s) {
+			m.Get("environment").Errorf(cure, "%q is no name", s)
+		}
+	}
+}
+
+// required adds a finding when a key is missing, unless an unknown key may be a misspelling of it.
+func required(m yamldoc.Map, key, cure string) bool {
+	if !m.Has(key) && !m.Strange() {
+		m.Errorf(cure, "`%s` is missing", key)
+	}
+	return m.Has(key)
+}
+
+func parseVars(v yamldoc.Value) map[string]string {
+	keys := v.Keys()
+	m := v.Map(keys...)
+	out := map[string]string{}
+	for _, k := range keys {
+		if s, ok := m.Get(k).String(); ok {
+			out[k] = s
+		}
+	}
+	return out
+}
+
+// RuleVars are the values of the rules' variables for a rollout by this policy.
+func (p Policy) RuleVars(r steps.Rollout) rules.Vars {
+	v := rules.Vars{Service: r.Service, Environment: r.Environment, Version: r.Version, StableVersion: r.Stable,
+		Step: r.Step + 1, Weight: r.Want.Percent(), Extra: p.Vars}
+	switch p.Plan.Mover.Kind {
+	case steps.FeatureFlag:
+		v.Variant, v.Flag = "on", p.Plan.Mover.Key
+	case steps.VersionFlag:
+		v.Variant, v.Flag = r.Version, p.Plan.Mover.Key
+	case steps.EventMover, steps.ExecMover, steps.Observe:
+	}
+	return v
+}
+
+// SourceID is the identity of the policy's Prometheus; "" is the daemon's own.
+func (p Policy) SourceID() string {
+	if p.Source == nil {
+		return ""
+	}
+	return p.Source.ID()
+}
+
+// shareRule is the first rule whose total tells the versions apart: by it the measured share of traffic is known.
+func (p Policy) shareRule() (rules.Rule, bool) {
+	for _, r := range p.Rules {
+		if r.Ratio() && r.Total.Uses("version") {
+			return r, true
+		}
+	}
+	return rules.Rule{}, false
+}
+
+const (
+	defaultConfirmWithin = 2 * time.Minute
+	defaultRecovery      = 5 * time.Minute
+)
