@@ -54,7 +54,7 @@ func (f *Facts) followUp(r Request, j Judgement, b *batch) {
 	if !comparable(r) {
 		return
 	}
-	lost := f.Seen && !j.Data && j.Reading.Total == nil
+	lost := f.Seen && f.New.empty(r.Rule)
 	// A rule that names both versions has no value "of stable": with one put for the other it would compare stable to itself.
 	explain := j.Data && failing && !uses(r.Rule, "stable_version")
 	if lost || explain {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/serin-cd/serin/rules"
 )
@@ -40,6 +39,8 @@ func TestMeasureAsksNoMoreThanTheVerdictNeeds(t *testing.T) {
 	hardCoded.Rule.Bad, hardCoded.Rule.Total = rules.MustCompile(`sum(increase(bad[{{window}}]))`), rules.MustCompile(`sum(increase(all[{{window}}]))`)
 	both := request(latency())
 	both.Rule.Query = rules.MustCompile(`max(l{version="{{version}}"}) / max(l{version="{{stable_version}}"})`)
+	passing := request(latency())
+	passing.Seen, passing.Rule.OnNoData = true, rules.Pass
 	round1 := []string{badNew, totalNew}
 	for name, c := range map[string]struct {
 		request Request
@@ -59,6 +60,7 @@ func TestMeasureAsksNoMoreThanTheVerdictNeeds(t *testing.T) {
 		"no data, never seen":                   {request(errorRatio()), nil, [][]string{round1}, NoData},
 		"no data, seen: is stable there?":       {seen, map[string]Result{totalStable: vector(100)}, [][]string{round1, {badStable, totalStable}}, Unhealthy},
 		"no requests, seen":                     {seen, map[string]Result{totalNew: vector(0)}, [][]string{round1}, NoData},
+		"NaN may pass, and asks once":           {passing, map[string]Result{`max(latency{version="v2"})`: vector(nan)}, [][]string{{`max(latency{version="v2"})`}}, Healthy},
 		"no version in the rule, nothing lost":  {hardCoded, nil, [][]string{{`sum(increase(bad[2m]))`, `sum(increase(all[2m]))`}}, NoData},
 		"an outage asks no more":                {seen, map[string]Result{totalNew: {Err: errors.New("down")}}, [][]string{round1}, Outage},
 	} {
@@ -123,6 +125,9 @@ func TestUnansweredQueriesAreOutages(t *testing.T) {
 	}
 }
 
+// sameNumber takes NaN for equal to itself.
+var sameNumber = cmp.Comparer(func(a, b Number) bool { return a == b || a != a && b != b })
+
 func TestSharesAreMeasured(t *testing.T) {
 	noStable, value := request(errorRatio()), request(latency())
 	noStable.Vars.StableVersion = ""
@@ -137,7 +142,7 @@ func TestSharesAreMeasured(t *testing.T) {
 		"nothing exposed yet":    {open, map[string]Result{totalNew: vector(0), totalStable: vector(300)}, MeasuredShare{OK: true, Stable: 300}},
 		"all of it":              {request(errorRatio()), map[string]Result{totalNew: vector(10)}, MeasuredShare{OK: true, Share: 1, New: 10}},
 		"nobody scrapes it":      {request(errorRatio()), map[string]Result{totalStable: vector(300)}, MeasuredShare{Gone: true, Stable: 300, Why: "the new version has no series"}},
-		"no requests":            {request(errorRatio()), map[string]Result{totalNew: vector(0), totalStable: vector(nan)}, MeasuredShare{Stable: nan, Why: "no requests"}},
+		"no requests":            {request(errorRatio()), map[string]Result{totalNew: vector(0), totalStable: vector(nan)}, MeasuredShare{Stable: Number(nan), Why: "no requests"}},
 		"an outage":              {request(errorRatio()), map[string]Result{totalStable: {Err: errors.New("down")}}, MeasuredShare{Why: "down"}},
 		"a histogram":            {request(errorRatio()), map[string]Result{totalNew: {Samples: []Sample{{Histogram: true}}}}, MeasuredShare{Why: histogram}},
 		"no stable version":      {noStable, nil, MeasuredShare{Why: "there is no other stable version"}},
@@ -149,7 +154,7 @@ func TestSharesAreMeasured(t *testing.T) {
 			if strings.HasPrefix(got[0].Queries[0], "sum") {
 				c.want.Queries = [2]string{totalNew, totalStable}
 			}
-			if diff := cmp.Diff([]MeasuredShare{c.want}, got, cmpopts.EquateNaNs()); diff != "" {
+			if diff := cmp.Diff([]MeasuredShare{c.want}, got, sameNumber); diff != "" {
 				t.Errorf("share (-want +got):\n%s", diff)
 			}
 		})

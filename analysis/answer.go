@@ -52,6 +52,14 @@ func (a Answer) fault() string {
 	return ""
 }
 
+// empty reports whether the answer has no series to judge by.
+func (a Answer) empty(rule rules.Rule) bool {
+	if rule.Ratio() {
+		return len(a.Total.Samples) == 0
+	}
+	return len(a.Value.Samples) == 0
+}
+
 // read turns the answer into numbers, over a window of that length.
 func (a Answer) read(rule rules.Rule, window time.Duration) measured {
 	if rule.Ratio() {
@@ -63,7 +71,7 @@ func (a Answer) read(rule rules.Rule, window time.Duration) measured {
 const histogram = "histogram sample: use histogram_quantile or histogram_avg"
 
 func (a Answer) readRatio(rule rules.Rule, window time.Duration) measured {
-	if len(a.Total.Samples) == 0 {
+	if a.empty(rule) {
 		return measured{why: "no series"}
 	}
 	total, ok := count(a.Total.Samples, rule.Counts, window)
@@ -106,7 +114,7 @@ func count(samples []Sample, counting rules.Counting, window time.Duration) (flo
 }
 
 func (a Answer) readValue(rule rules.Rule) measured {
-	if len(a.Value.Samples) == 0 {
+	if a.empty(rule) {
 		return measured{why: "no series"}
 	}
 	m := measured{presence: noEvents, why: "the value is NaN"}

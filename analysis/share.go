@@ -10,15 +10,15 @@ import (
 
 // MeasuredShare is the part of a slot's traffic that its new version really had.
 type MeasuredShare struct {
-	At      time.Time
-	Window  time.Duration
-	Share   float64 // 0 to 1; meaningful only where OK
-	OK      bool    // both versions were counted and had events between them
-	Gone    bool    // the new version has no series while stable has events: no traffic, or nobody scrapes it
-	New     float64 // events of the new version in the window
-	Stable  float64 // events of the stable version in the window
-	Why     string  // why it is not OK
-	Queries [2]string
+	At      time.Time     `json:"at"`
+	Window  time.Duration `json:"window"`
+	Share   float64       `json:"share"`          // 0 to 1; meaningful only where OK
+	OK      bool          `json:"ok"`             // both versions were counted and had events between them
+	Gone    bool          `json:"gone,omitempty"` // the new version has no series while stable has events: no traffic, or nobody scrapes it
+	New     Number        `json:"new"`            // events of the new version in the window
+	Stable  Number        `json:"stable"`         // events of the stable version in the window
+	Why     string        `json:"why,omitempty"`  // why it is not OK
+	Queries [2]string     `json:"queries"`        // as sent: of the new version, of the stable one
 }
 
 // Share is the new version's part of both counts in basis points. It is false when nothing was counted, or when a
@@ -80,7 +80,7 @@ func unmeasurable(r Request, window time.Duration) string {
 
 func (s MeasuredShare) measure(rule rules.Rule, totals [2]Result) MeasuredShare {
 	s.Queries = [2]string{totals[0].Expr, totals[1].Expr}
-	for k, into := range [2]*float64{&s.New, &s.Stable} {
+	for k, into := range [2]*Number{&s.New, &s.Stable} {
 		if s.Why = totals[k].fault(); s.Why != "" {
 			return s
 		}
@@ -89,9 +89,9 @@ func (s MeasuredShare) measure(rule rules.Rule, totals [2]Result) MeasuredShare 
 			s.Why = histogram
 			return s
 		}
-		*into = n
+		*into = Number(n)
 	}
-	if _, s.OK = Share(s.New, s.Stable); !s.OK {
+	if _, s.OK = Share(float64(s.New), float64(s.Stable)); !s.OK {
 		s.Why = "no requests"
 		return s
 	}
@@ -99,6 +99,6 @@ func (s MeasuredShare) measure(rule rules.Rule, totals [2]Result) MeasuredShare 
 		s.OK, s.Gone, s.Why = false, true, "the new version has no series"
 		return s
 	}
-	s.Share = s.New / (s.New + s.Stable)
+	s.Share = float64(s.New / (s.New + s.Stable))
 	return s
 }

@@ -3,11 +3,9 @@
 package prometheus_test
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"syscall"
 	"testing"
@@ -16,57 +14,6 @@ import (
 	"github.com/serin-cd/serin/analysis"
 	"github.com/serin-cd/serin/rules"
 )
-
-// stub answers each POST on each connection with one sample. It costs far less than net/http's server would, so that
-// the figure is the client's.
-func stub(b *testing.B) string {
-	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = l.Close() })
-	const body = `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1795176000,"0.018"]}]}}`
-	answer := []byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go answerAll(conn, answer)
-		}
-	}()
-	return "http://" + l.Addr().String()
-}
-
-func answerAll(conn net.Conn, answer []byte) {
-	defer conn.Close()
-	r := bufio.NewReader(conn)
-	for {
-		length := 0
-		for {
-			line, err := r.ReadSlice('\n')
-			if err != nil {
-				return
-			}
-			if len(line) == 2 {
-				break
-			}
-			if rest, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
-				for _, d := range bytes.TrimSpace(rest) {
-					length = 10*length + int(d-'0')
-				}
-			}
-		}
-		if _, err := r.Discard(length); err != nil {
-			return
-		}
-		if _, err := conn.Write(answer); err != nil {
-			return
-		}
-	}
-}
 
 // processorTime is what this process has used, user and system.
 func processorTime(b *testing.B) time.Duration {
