@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,23 @@ prometheus:
 				t.Errorf("source (-want +got):\n%s\nfindings: %s", diff, strings.Join(found, "\n"))
 			}
 		})
+	}
+}
+
+func TestTheChaptersExamplesAreRight(t *testing.T) {
+	chapter, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(chapter), "```yaml\n")[1:]
+	for _, block := range blocks {
+		text, _, _ := strings.Cut(block, "```")
+		if s, found := parse(t, text); s == nil || len(found) > 0 {
+			t.Errorf("%s\ngave %+v and %v", text, s, found)
+		}
+	}
+	if len(blocks) != 2 {
+		t.Errorf("%d examples", len(blocks))
 	}
 }
 

@@ -3,10 +3,11 @@ package prometheus
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"syscall"
@@ -39,8 +40,7 @@ func (s *server) explain(err error) error {
 	var api *v1.Error
 	var dns *net.DNSError
 	var cert *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var unknown x509.UnknownAuthorityError
+	var file *fs.PathError
 	switch {
 	case errors.As(err, &own):
 		return own
@@ -52,9 +52,11 @@ func (s *server) explain(err error) error {
 		return queryError{text: "connection refused by " + s.host}
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return queryError{text: "no such host: " + s.host}
-	case errors.As(err, &cert), errors.As(err, &unknown):
+	case errors.As(err, &file):
+		return queryError{text: clean(file.Error())} // a secret's file
+	case errors.As(err, &cert):
 		return queryError{text: clean("the certificate of " + s.host + " is not trusted: " + innermost(err))}
-	case errors.As(err, &record):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return queryError{text: s.host + " does not speak TLS: write http://"}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return queryError{text: "the answer of " + s.host + " was cut off"}

@@ -101,7 +101,7 @@ func TestErrorsHoldNoCredentials(t *testing.T) {
 	for name, c := range map[string]struct{ url, want string }{
 		"lost":           {"http://user:hunter2@" + host, "closed the connection"},
 		"refused":        {"http://user:hunter2@" + strings.TrimPrefix(closed.URL, "http://"), "connection refused by"},
-		"not TLS":        {"https://user:hunter2@" + host, ""},
+		"not TLS":        {"https://user:hunter2@" + host, "does not speak TLS"},
 		"no such host":   {"http://user:hunter2@nowhere.invalid", "nowhere.invalid"},
 		"no valid URL":   {"http://user:hunter2@host:port", "not valid"},
 		"no URL at all":  {"user:hunter2", "not valid"},
