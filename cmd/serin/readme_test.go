@@ -43,7 +43,7 @@ func TestUnknownCommandsAndFlagsAreFound(t *testing.T) {
 		"version -o json":  "",
 		"--version":        "",
 		"version --help":   "",
-		"versoin":          `unknown command "versoin" for "serin"`,
+		"ship":             `unknown command "ship" for "serin"`,
 		"version --output": "",
 		"version --short":  "serin version has no flag --short",
 		"version -x":       "serin version has no flag -x",
