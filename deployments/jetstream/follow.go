@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -51,7 +53,7 @@ func (r reader) run(ctx context.Context, first jetstream.Consumer, s sink) error
 		}
 		if first != nil {
 			before := p.last
-			p.err = p.read(ctx, first)
+			p.err = r.until(ctx, func(ctx context.Context) error { return p.read(ctx, first) })
 			r.drop(ctx, first)
 			if p.last != before {
 				attempt = 0
@@ -77,6 +79,27 @@ func (r reader) run(ctx context.Context, first jetstream.Consumer, s sink) error
 			r.config.DeliverPolicy = jetstream.DeliverAllPolicy
 		}
 	}
+}
+
+// until calls read with a context that also ends when the connection was lost and is back: a restarted server does not
+// know the consumer any more, and the client itself would only notice after missed heartbeats.
+func (r reader) until(ctx context.Context, read func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	back := r.js.Conn().StatusChanged(nats.CONNECTED)
+	defer r.js.Conn().RemoveStatusListener(back)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() {
+		select {
+		case <-back:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	err := read(ctx)
+	cancel()
+	return err
 }
 
 // drop removes a consumer that is read no more. Where that is lost the server removes it after InactiveThreshold.

