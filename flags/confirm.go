@@ -42,7 +42,7 @@ const (
 // Confirmation is what was seen.
 type Confirmation struct {
 	Outcome Outcome
-	Share   int           // of the synthetic users, in basis points, who got the variant that ramps
+	Share   int           // of the sampled users, in basis points, who got another variant than Base
 	Users   int           // how many synthetic users were evaluated
 	Detail  string        // what differed, or what was missing
 	Took    time.Duration // until the outcome was certain
