@@ -1,0 +1,21 @@
+package notify
+
+import "time"
+
+// RetryAfterError says that the receiver did not take an event now, and when to try again. An error that is no
+// RetryAfterError is a deployments.RefusedError: no further try can help.
+type RetryAfterError struct {
+	After time.Duration
+	Err   error
+}
+
+// RetryAfter is how long to wait before the next try.
+func (e *RetryAfterError) RetryAfter() time.Duration { return e.After }
+
+// Error says why, and when to try again.
+func (e *RetryAfterError) Error() string {
+	return e.Err.Error() + "; again in " + e.After.Round(time.Millisecond).String()
+}
+
+// Unwrap is why the event was not taken.
+func (e *RetryAfterError) Unwrap() error { return e.Err }

@@ -1,0 +1,118 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/serin-cd/serin/deployments"
+)
+
+// Deliverer tells one receiver about events.
+type Deliverer interface {
+	// Wants reports whether the receiver is told about an event at all.
+	Wants(e deployments.Event) bool
+	// Deliver tells about one event in one try. An error that no further try can help is a deployments.RefusedError.
+	Deliver(ctx context.Context, e deployments.Event) error
+}
+
+// Paced keeps a receiver to one event a second, with short bursts. It never waits: an event that comes too early gets
+// a place in the line, and a [*RetryAfterError] that says when it is its turn. While the receiver asks to be left alone
+// no event reaches it. Use NewPaced to make one; it may be used by many goroutines.
+type Paced struct {
+	to    Deliverer
+	clock func() time.Time
+
+	mu    sync.Mutex
+	pace  *rate.Limiter
+	turns map[string]time.Time // by event id: whose place in the line is reserved
+	quiet time.Time            // the receiver asked to be left alone until then
+}
+
+const (
+	perSecond = 1
+	burst     = 3
+	maxTurns  = 10_000
+	lateTurn  = time.Minute // a place in the line that was not taken for so long is given up
+)
+
+var (
+	errPace  = errors.New("more than one message a second for this receiver")
+	errQuiet = errors.New("the receiver asked to be left alone")
+)
+
+// NewPaced paces a receiver; a nil clock is time.Now.
+func NewPaced(to Deliverer, clock func() time.Time) *Paced {
+	return &Paced{to: to, clock: clock, pace: rate.NewLimiter(perSecond, burst), turns: map[string]time.Time{}}
+}
+
+// Wants reports whether the receiver is told about an event at all.
+func (p *Paced) Wants(e deployments.Event) bool { return p.to.Wants(e) }
+
+// Deliver tells the receiver if it is the event's turn.
+func (p *Paced) Deliver(ctx context.Context, e deployments.Event) error {
+	if !p.to.Wants(e) {
+		return nil
+	}
+	if err := p.admit(e.ID, now(p.clock)); err != nil {
+		return err
+	}
+	err := p.to.Deliver(ctx, e)
+	if later, ok := errors.AsType[*RetryAfterError](err); ok {
+		p.leaveAlone(now(p.clock).Add(later.After))
+	}
+	return err
+}
+
+// admit is nil when it is the event's turn.
+func (p *Paced) admit(id string, at time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if wait := p.quiet.Sub(at); wait > 0 {
+		return &RetryAfterError{After: wait, Err: errQuiet}
+	}
+	turn, waiting := p.turns[id]
+	if !waiting {
+		place := p.pace.ReserveN(at, 1)
+		turn = at.Add(place.DelayFrom(at))
+		if turn.After(at) && !p.remember(id, turn, at) {
+			place.CancelAt(at)
+		}
+	}
+	if wait := turn.Sub(at); wait > 0 {
+		return &RetryAfterError{After: wait, Err: errPace}
+	}
+	delete(p.turns, id)
+	return nil
+}
+
+// remember keeps a place in the line. When there are too many, those that nobody came for are given up; false: all are
+// awaited, and the event has to ask again.
+func (p *Paced) remember(id string, turn, at time.Time) bool {
+	if len(p.turns) >= maxTurns {
+		for other, t := range p.turns {
+			if at.Sub(t) > lateTurn {
+				delete(p.turns, other)
+			}
+		}
+	}
+	if len(p.turns) >= maxTurns {
+		return false
+	}
+	p.turns[id] = turn
+	return true
+}
+
+// leaveAlone keeps every event off until then. The line forms anew: the places in it would all be due at once.
+func (p *Paced) leaveAlone(until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until.After(p.quiet) {
+		p.quiet = until
+		p.pace = rate.NewLimiter(perSecond, burst)
+		clear(p.turns)
+	}
+}

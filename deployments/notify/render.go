@@ -1,0 +1,164 @@
+package notify
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/serin-cd/serin/analysis"
+	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/steps"
+)
+
+// look is an event's emoji and colour in Slack.
+type look struct{ emoji, colour string }
+
+const (
+	good    = "#2EB67D"
+	warning = "#ECB22E"
+	danger  = "#E01E5A"
+	quiet   = "#808080"
+)
+
+// looks lists the events that Slack gets always; see also wanted.
+var looks = map[string]look{
+	"step.started":          {"🚀", quiet},
+	"analysis.inconclusive": {"⏸️", warning},
+	"approval.requested":    {"✋", warning},
+	"rollout.failed":        {"❌", danger},
+	"rollout.aborted":       {"⏹️", warning},
+	"rollback.completed":    {"❌", danger},
+	"rollback.failed":       {"🚨", danger},
+	"flag.disabled":         {"🚩", danger},
+	"rollout.promoted":      {"✅", good},
+}
+
+// wanted picks the decisions out of the events: a webhook can neither edit nor thread, so every message is a new one.
+// What a person must act on is always told.
+func wanted(e deployments.Event) bool {
+	_, decision := looks[e.Name]
+	switch {
+	case e.Severity == deployments.Page:
+		return true
+	case e.Name == "step.started":
+		return e.Data.Step <= 1
+	case e.Name == "analysis.inconclusive":
+		return e.Severity == deployments.Warning // a hold that is not told yet may end by itself
+	default:
+		return decision
+	}
+}
+
+// Render is the event as one Slack message; false: this event is not for Slack.
+func Render(e deployments.Event) (Message, bool) {
+	if !wanted(e) {
+		return Message{}, false
+	}
+	l, t := lookOf(e), told{e, markup}
+	blocks := []Block{{Type: "section", Fields: t.fields()}}
+	for _, text := range []string{t.order(), t.rules(), lines(maxSection, t.done()), t.why(), t.query()} {
+		if text != "" {
+			blocks = append(blocks, section(text))
+		}
+	}
+	if ids := t.ids(); ids != "" {
+		blocks = append(blocks, Block{Type: "context", Elements: []TextObject{mrkdwn(ids)}})
+	}
+	return Message{Text: l.emoji + " " + t.headline(), Attachments: []Attachment{{Color: l.colour, Blocks: blocks}}}, true
+}
+
+func lookOf(e deployments.Event) look {
+	l, ok := looks[e.Name]
+	switch {
+	case !ok || e.Severity == deployments.Page:
+		return look{"🚨", danger}
+	case e.Name == "rollback.completed" && (e.Data.Cause == steps.ByPerson || e.Data.Cause == steps.BySuperseded):
+		return look{"↩️", warning} // taken back, and nothing was found wrong
+	default:
+		return l
+	}
+}
+
+// fields are the facts beside each other; there is always an environment.
+func (t told) fields() []TextObject {
+	fields := []TextObject{mrkdwn("*Environment*\n" + firstOf(t.q(t.Data.Environment, maxName), "–"))}
+	add := func(name, value string) {
+		if value != "" {
+			fields = append(fields, mrkdwn("*"+name+"*\n"+value))
+		}
+	}
+	if t.Data.Step > 0 {
+		add("Step", count(t.Data.Step)+t.at())
+	}
+	if took := t.Time.Sub(t.Data.Started); !t.Data.Started.IsZero() && took > 0 {
+		add("Duration", span(took))
+	}
+	add("Author", strings.Join(compact([]string{t.q(t.Data.Author, maxName), link(t.Data.RunURL, "run")}), " · "))
+	return fields
+}
+
+// order tells what a person must do.
+func (t told) order() string {
+	switch {
+	case t.Severity != deployments.Page:
+		return ""
+	case t.Name == "rollback.failed":
+		return "*A person must act.* It is not confirmed that " + firstOf(t.q(t.Data.Version, maxName), "this version") + " has no traffic. Serin goes on trying."
+	default:
+		return "*A person must act.*"
+	}
+}
+
+// rules are the lines of the rules that decided.
+func (t told) rules() string {
+	signs := map[analysis.Verdict]string{analysis.Unhealthy: "✗", analysis.Healthy: "✓"}
+	var all []string
+	for _, j := range t.shown() {
+		all = append(all, firstOf(signs[j.Verdict], "?")+" *"+firstOf(t.q(j.Rule, maxName), "rule")+"* "+measured(j, t.q))
+	}
+	return lines(maxSection, all)
+}
+
+// why is the cause and the reason in words.
+func (t told) why() string {
+	return strings.Join(compact([]string{causes[t.Data.Cause], t.reason()}), ": ")
+}
+
+// query is the query of the worst rule, to be asked again by a person.
+func (t told) query() string {
+	const most = 900 // of each of at most three
+	shown := t.shown()
+	if len(shown) == 0 || shown[0].Verdict == analysis.Healthy {
+		return ""
+	}
+	r := shown[0].Reading
+	var asked []string
+	for _, q := range []string{r.Query, r.BadQuery, r.TotalQuery} {
+		asked = append(asked, code(q, most))
+	}
+	if asked = compact(asked); len(asked) == 0 {
+		return ""
+	}
+	return "```\n" + strings.Join(asked, "\n") + "\n```"
+}
+
+func (t told) ids() string {
+	said := []string{t.q(t.Data.Rollout, maxName)}
+	if !t.Time.IsZero() {
+		said = append(said, t.Time.UTC().Format("2006-01-02 15:04:05 UTC"))
+	}
+	return strings.Join(compact(said), " · ")
+}
+
+// link is a Slack link to a web page; "" for anything else, and for an address that hides where it leads.
+func link(address, name string) string {
+	const most = 1800
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Host != flat(u.Host) || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	text := strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", "`", "%60", "&", "&amp;").Replace(u.String())
+	if flat(text) != text || strings.Contains(text, " ") || units(text) > most {
+		return ""
+	}
+	return "<" + text + "|" + name + ">"
+}
