@@ -1,8 +1,7 @@
 // Package traffic holds the movers that are no flags.
 //
-// [Exec] runs the user's own command with an absolute share, and a second one that reads the share back. [Elsewhere]
-// stands for traffic that somebody else moves. Routers of our own are sub-packages; every mover passes the suite of
-// package traffictest.
+// [Exec] runs the user's own command with an absolute share, and a second one that reads the share back. Routers of our
+// own are sub-packages; every mover passes the suite of package traffictest.
 //
 //	steps.Exposure ─► Exec ─ set ─► the user's router
 //	steps.Observed ◄─ Exec ─ read ◄──────┘

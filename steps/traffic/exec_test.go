@@ -102,19 +102,22 @@ func TestAValueNeverBecomesAnOption(t *testing.T) {
 }
 
 func TestOnlyAnEqualShareThatWasReadBackIsConfirmed(t *testing.T) {
+	confirmed := steps.Observed{Share: 2500, Confirmed: true, How: "read back by sh"}
 	for _, c := range []struct {
 		name, prints string
 		want         steps.Observed
+		err          string
 	}{
-		{"equal", `25`, steps.Observed{Share: 2500, Confirmed: true, How: "read back by sh"}},
-		{"with a percent sign and decimals", `25.0%`, steps.Observed{Share: 2500, Confirmed: true, How: "read back by sh"}},
-		{"equal to a hundredth of a percent", ` 25.004 % `, steps.Observed{Share: 2500, Confirmed: true, How: "read back by sh"}},
-		{"a hundredth of a percent off", `25.01`, steps.Observed{Share: 2501, How: "sh says 25.01 %, not 25 %"}},
-		{"the old share", `5`, steps.Observed{Share: 500, How: "sh says 5 %, not 25 %"}},
+		{"equal", `25`, confirmed, ""},
+		{"with a percent sign and decimals", `25.0%`, confirmed, ""},
+		{"equal to a hundredth of a percent", ` 25.004 % `, confirmed, ""},
+		{"a hundredth of a percent off", `25.01`, steps.Observed{Share: 2501}, "read traffic back after setting it to 25 %: sh says 25.01 %"},
+		{"the old share", `5`, steps.Observed{Share: 500}, "read traffic back after setting it to 25 %: sh says 5 %"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := traffic.Exec{Set: []string{"true"}, Read: sh(`echo "$1"`, c.prints)}.Expose(t.Context(), at25)
-			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			x := traffic.Exec{Set: []string{"true"}, Read: sh(`echo "$1"`, c.prints), Settle: time.Microsecond}
+			got, err := x.Expose(t.Context(), at25)
+			if diff := cmp.Diff(c.want, got); diff != "" || (c.err == "") != (err == nil) || err != nil && err.Error() != c.err {
 				t.Errorf("error %v, observed (-want +got):\n%s", err, diff)
 			}
 		})
@@ -126,6 +129,20 @@ func TestOnlyAnEqualShareThatWasReadBackIsConfirmed(t *testing.T) {
 			t.Errorf("error %v, observed (-want +got):\n%s", err, diff)
 		}
 	})
+}
+
+func TestARouterMayTakeAMomentToTakeAShareOver(t *testing.T) {
+	late := sh(`echo >>"$1"; if [ "$(wc -l <"$1")" -lt 3 ]; then echo 5; else echo 25; fi`, filepath.Join(t.TempDir(), "asked"))
+	got, err := traffic.Exec{Set: []string{"true"}, Read: late, Settle: 20 * time.Second}.Expose(t.Context(), at25)
+	if err != nil || !got.Confirmed {
+		t.Errorf("observed %+v, error %v", got, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = traffic.Exec{Set: []string{"true"}, Read: sh(`echo 5`), Settle: time.Hour}.Expose(ctx, at25)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestWhatIsNoPercentageIsAnError(t *testing.T) {
@@ -224,14 +241,6 @@ func awaitDeath(t *testing.T, pid int) {
 		if time.Since(began) > 5*time.Second {
 			t.Fatalf("process %d still runs", pid)
 		}
-	}
-}
-
-func TestElsewhereConfirmsNothing(t *testing.T) {
-	got, err := traffic.Elsewhere{By: "deployer"}.Expose(t.Context(), at25)
-	want := steps.Observed{Share: 2500, How: "asked of deployer; waiting for its acknowledgement or the measured share"}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("error %v, observed (-want +got):\n%s", err, diff)
 	}
 }
 
