@@ -13,7 +13,7 @@ func ExampleParseSet() {
 rules:
   - name: error-rate
     bad: http_requests_total{service="{{service}}",version="{{version}}",code=~"5.."}
-    total: http_requests_total{service="{{service}}",version="{{versoin}}"}
+    total: http_requests_total{service="{{service}}",version="{{serivce}}"}
     max: 5
 `))
 	policy := docs[0].Map("rules", "defaults")
@@ -22,7 +22,7 @@ rules:
 		fmt.Println(finding)
 	}
 	// Output:
-	// checkout.yaml:5:63: error: rules[0].total: unknown variable {{versoin}}; did you mean "version"?
+	// checkout.yaml:5:63: error: rules[0].total: unknown variable {{serivce}}; did you mean "service"?
 	// checkout.yaml:6:10: error: rules[0].max: 5 is above 1, and a ratio lies between 0 and 1; write 5% or 0.05
 }
 

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/serin-cd/serin/internal/diag"
@@ -166,16 +167,24 @@ func (s *scanner) check(p *placeholder) bool {
 // touches reports whether the placeholder is joined to a name, a number or another placeholder.
 func (s *scanner) touches(p placeholder) bool {
 	joined := func(c byte) bool { return c == '_' || c == ':' || c == '.' || isAlphanumeric(c) }
-	after := s.text[p.end:]
-	inRange := s.brackets && strings.HasPrefix(after, ":") // [5m:{{window}}] and [{{window}}:1m]
-	switch {
-	case after != "" && joined(after[0]) && !inRange, strings.HasPrefix(after, "{{"):
-		return true
-	case p.start == 0 || s.brackets && s.text[p.start-1] == ':':
-		return false
+	before, after := s.text[:p.start], s.text[p.end:]
+	if s.brackets && strings.HasSuffix(before, ":") { // [5m:{{window}}]
+		before = ""
 	}
-	return joined(s.text[p.start-1])
+	if s.brackets && strings.HasPrefix(after, ":") { // [{{window}}:1m]
+		after = ""
+	}
+	switch {
+	case after != "" && joined(after[0]), strings.HasPrefix(after, "{{"):
+		return true
+	case exponent.MatchString(before[max(0, len(before)-3):]):
+		return true
+	}
+	return before != "" && joined(before[len(before)-1])
 }
+
+// exponent is the end of a number that still needs its exponent: 1e-
+var exponent = regexp.MustCompile(`[0-9._][eE][+-]$`)
 
 func isAlphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'

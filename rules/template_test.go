@@ -13,7 +13,7 @@ import (
 
 func TestProblemsHaveTheOffsetInTheTextAsWritten(t *testing.T) {
 	for text, want := range map[string]int{
-		`x{a="{{environment}}",b="{{versoin}}"}`:                25,
+		`x{a="{{environment}}",b="{{serivce}}"}`:                25,
 		`x{a="{{environment}}"} + rate(y)`:                      30,
 		`x{a="{{ stable_version }}",b="{{version}}"} + foo bar`: 50,
 		`rate(x{a="{{version}}"}[{{window}}]) +`:                38,
@@ -23,6 +23,7 @@ func TestProblemsHaveTheOffsetInTheTextAsWritten(t *testing.T) {
 		`x{a="{{version}}"} offset {{step}}`:                    26,
 		`x{a="{{version}}"} * {{step}}{{step}}`:                 21,
 		`{{version`:                                             0,
+		`x{a="{{version}}"} * 1e-{{step}}`:                      24,
 		``:                                                      0,
 	} {
 		t.Run(text, func(t *testing.T) {
