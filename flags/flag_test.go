@@ -61,6 +61,13 @@ func TestKindsOfFlags(t *testing.T) {
 			t.Errorf("%s is %q, want %q", definition, got, want)
 		}
 	}
+	f := mustParse(t, "f", featureAtRest)
+	if v, ok := f.Variant(On); v != true || !ok {
+		t.Errorf("variant on is %v, %t", v, ok)
+	}
+	if _, ok := f.Variant("maybe"); ok {
+		t.Error("there is a variant maybe")
+	}
 	if (Flag{}).Kind() != Other || (Flag{}).Exists() || (Flag{}).Enabled() {
 		t.Error("the zero Flag is something")
 	}

@@ -100,6 +100,20 @@ func TestEveryTypeIsServedAndMismatchesAreErrors(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want the caller's default", flag, d, err)
 		}
 	}
+	b.put("p.lost", `{"state":"ENABLED","variants":{"a":"A"},"defaultVariant":"a","targeting":{"if":[true,"z"]}}`)
+	b.put("p.odd", `{"state":"ENABLED","variants":{"a":"A"},"defaultVariant":"a","targeting":{"frobnicate":[]}}`)
+	b.put("p.rule", `{"state":"ENABLED","variants":{"a":"A"},"defaultVariant":"a","targeting":{"if":[true,"a"]}}`)
+	a.awaitValue("rule", "A")
+	noJSON := of.NewEvaluationContext("u", map[string]any{"f": func() {}})
+	for _, tt := range []struct {
+		flag string
+		ctx  of.EvaluationContext
+		want of.ErrorCode
+	}{{"lost", anyone, of.GeneralCode}, {"odd", anyone, of.ParseErrorCode}, {"rule", noJSON, of.InvalidContextCode}} {
+		if d, err := a.StringValueDetails(ctx, tt.flag, "mine", tt.ctx); d.ErrorCode != tt.want || err == nil || d.Value != "mine" {
+			t.Errorf("%s: %+v, %v; want %s", tt.flag, d, err, tt.want)
+		}
+	}
 	for what, got := range map[string]func() (of.ErrorCode, error){
 		"text as bool": func() (of.ErrorCode, error) {
 			d, err := a.BooleanValueDetails(ctx, "text", true, anyone)
@@ -271,18 +285,15 @@ func TestWatchThatEndsIsBegunAnewAndTellsWhatChangedMeanwhile(t *testing.T) {
 
 func TestProviderThatStartsBeforeItsBucketRecovers(t *testing.T) {
 	b := start(t)
-	if err := b.js.DeleteKeyValue(t.Context(), openfeature.DefaultBucket); err != nil {
-		t.Fatal(err)
-	}
 	a := newApp(t)
-	if err := a.api.SetProviderAndWait(t.Context(), &openfeature.Provider{JetStream: b.js, Environment: "production"}); err == nil {
+	if err := a.api.SetProviderAndWait(t.Context(), &openfeature.Provider{JetStream: b.js, Environment: "production", Bucket: "later"}); err == nil {
 		t.Fatal("the first try succeeds without a bucket")
 	}
 	a.await(of.ProviderError)
 	if d, err := a.StringValueDetails(t.Context(), flagKey, "mine", of.EvaluationContext{}); d.ErrorCode != of.ProviderNotReadyCode || d.Value != "mine" {
 		t.Errorf("%+v, %v", d, err)
 	}
-	kv, err := b.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: openfeature.DefaultBucket})
+	kv, err := b.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "later"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -167,7 +167,9 @@ func (p *Provider) apply(ctx context.Context, all snapshot, updates <-chan jetst
 	}
 }
 
-func away(now nats.Status) error { return fmt.Errorf("NATS is away: %s", strings.ToLower(now.String())) }
+func away(now nats.Status) error {
+	return fmt.Errorf("NATS is away: %s", strings.ToLower(now.String()))
+}
 
 func (p *Provider) pattern() string {
 	if p.Environment == "" {
