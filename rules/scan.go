@@ -183,7 +183,7 @@ func (s *scanner) touches(p placeholder) bool {
 	return before != "" && joined(before[len(before)-1])
 }
 
-// exponent is the end of a number that still needs its exponent: 1e-
+// exponent is the end of a number, as in 1e-, that still needs its exponent.
 var exponent = regexp.MustCompile(`[0-9._][eE][+-]$`)
 
 func isAlphanumeric(c byte) bool {
