@@ -92,12 +92,3 @@ func refused(err error) error {
 	}
 	return Refuse("not_ready", err)
 }
-
-// Acknowledged is the mover that somebody else performs: the request is a public event, and its confirmation is an
-// acknowledgement, or the measured share.
-type Acknowledged struct{}
-
-// Expose has nothing to do: the entry that asks for it is told as traffic.requested.
-func (Acknowledged) Expose(context.Context, Wish) (steps.Observed, error) {
-	return steps.Observed{How: "waiting for somebody else to confirm"}, nil
-}

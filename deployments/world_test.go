@@ -64,7 +64,7 @@ func (w *world) worker(name string) *deployments.Worker {
 		Exposers: map[steps.MoverKind]deployments.Exposer{
 			steps.VersionFlag: counting{w, deployments.FlagExposer{Store: w.flags, Confirmer: reread{w.flags}}},
 			steps.FeatureFlag: counting{w, deployments.FlagExposer{Store: w.flags, Confirmer: reread{w.flags}}},
-			steps.EventMover:  deployments.Acknowledged{},
+			steps.EventMover:  asked{},
 		},
 		Metrics: deployments.NewMetrics(prometheus.NewRegistry()), Now: time.Now, Log: slog.New(slog.DiscardHandler), Capacity: 1,
 	}
@@ -185,6 +185,13 @@ func (r reread) Confirm(ctx context.Context, key string, want flags.Want) (flags
 		return flags.Confirmation{Outcome: flags.Mismatch, Detail: "something else is served"}, nil
 	}
 	return flags.Confirmation{Outcome: flags.Confirmed, Share: want.Share, Users: 64}, nil
+}
+
+// asked is a deployer that says nothing by itself.
+type asked struct{}
+
+func (asked) Expose(context.Context, deployments.Wish) (steps.Observed, error) {
+	return steps.Observed{}, nil
 }
 
 var errCrash = errors.New("the worker is dead")

@@ -61,6 +61,7 @@ func newRoot(env Env) *cobra.Command {
 	root.SetErr(env.Stderr)
 	root.SetVersionTemplate("serin {{.Version}}\n")
 	root.AddCommand(
+		newServe(env),
 		newVersion(env),
 	)
 	ownErrors(root)

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+	prom "github.com/prometheus/client_golang/prometheus"
+
+	"github.com/serin-cd/serin/analysis"
+	"github.com/serin-cd/serin/analysis/prometheus"
+	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/deployments/jetstream"
+	"github.com/serin-cd/serin/deployments/notify"
+	"github.com/serin-cd/serin/flags/natskv"
+	"github.com/serin-cd/serin/flags/openfeature"
+	"github.com/serin-cd/serin/steps"
+)
+
+// daemonConfig is what `serin serve` and `serin demo` tell a daemon.
+type daemonConfig struct {
+	Policies   []policyFile
+	NATS       natsFlags        // without a URL a server is embedded
+	Listen     string           // of the embedded server
+	HTTP       string           // of /metrics, /healthz and /readyz
+	Prometheus *analysis.Source // of policies that name none
+	Slack      string           // webhook URL; "": nobody is told
+	Log        *slog.Logger
+	Env        Env
+}
+
+// daemon is everything that runs in `serin serve`.
+type daemon struct {
+	cfg       daemonConfig
+	server    *jetstream.Server // nil: external
+	nc        *natsgo.Conn
+	js        natsjs.JetStream
+	names     jetstream.Names
+	journal   *jetstream.Journal
+	querier   *prometheus.Client
+	confirmer *openfeature.Confirmer
+	worker    *deployments.Worker
+	registry  *prom.Registry
+	listener  net.Listener
+	ready     readiness
+	lost      chan error // the connection to NATS is closed for good
+}
+
+// newDaemon connects or embeds NATS, sets up what is missing there, and wires the worker. Nothing is advanced before Run.
+func newDaemon(ctx context.Context, cfg daemonConfig) (d *daemon, err error) {
+	d = &daemon{cfg: cfg, names: cfg.NATS.names(), registry: prom.NewRegistry(), lost: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	if d.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.HTTP); err != nil {
+		return nil, fmt.Errorf("listen for metrics: %w (use --http for another address)", err)
+	}
+	if err = d.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err = jetstream.Setup(ctx, d.js, jetstream.Layout{Names: d.names}); err != nil {
+		return nil, err
+	}
+	policies, err := jetstream.OpenPolicies(ctx, d.js, d.names)
+	if err != nil {
+		return nil, err
+	}
+	if err = offer(ctx, policies, cfg.Policies); err != nil {
+		return nil, err
+	}
+	if d.journal, err = jetstream.OpenJournal(ctx, d.js, d.names, cfg.Log); err != nil {
+		return nil, err
+	}
+	exposers, err := d.exposers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.querier = &prometheus.Client{Default: cfg.Prometheus}
+	d.worker = &deployments.Worker{
+		Name: workerName(), Journal: d.journal, Leases: jetstream.Leases{JS: d.js, Names: d.names, Log: cfg.Log}, Policies: policies,
+		Analyst: analysis.Analyst{Querier: d.querier}, Exposers: exposers, Metrics: deployments.NewMetrics(d.registry),
+		Now: cfg.Env.Now, Log: cfg.Log, Capacity: d.journal.Partitions(), Lag: queryLag,
+	}
+	return d, nil
+}
+
+// queryLag is how long after its instant a query is asked: scrapes of that instant have landed by then.
+const queryLag = 100 * time.Millisecond
+
+func (d *daemon) connect(ctx context.Context) (err error) {
+	o := d.cfg.NATS.client(d.cfg.Env)
+	o.Daemon, o.Log = true, d.cfg.Log
+	o.Closed = func(err error) {
+		select {
+		case d.lost <- cmpErr(err):
+		default:
+		}
+	}
+	if d.cfg.NATS.url == "" {
+		d.server, err = jetstream.Embed(ctx, jetstream.ServerOptions{Dir: d.cfg.Env.Path(d.cfg.NATS.data), Listen: d.cfg.Listen, Token: d.cfg.NATS.token, Log: d.cfg.Log})
+		if err == nil {
+			d.nc, err = d.server.Connect(ctx, o)
+		}
+	} else {
+		d.nc, err = jetstream.Connect(ctx, d.cfg.NATS.url, o)
+	}
+	if err != nil {
+		return err
+	}
+	d.js, err = natsjs.New(d.nc)
+	return err
+}
+
+func cmpErr(err error) error {
+	if err == nil {
+		err = errors.New("closed")
+	}
+	return fmt.Errorf("connection to NATS: %w", err)
+}
+
+// exposers are the movers: one for each kind.
+func (d *daemon) exposers(ctx context.Context) (map[steps.MoverKind]deployments.Exposer, error) {
+	bucket := d.names.Bucket(jetstream.FlagsBucket)
+	kv, err := d.js.KeyValue(ctx, bucket)
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", bucket, err)
+	}
+	if d.confirmer, err = openfeature.OpenConfirmer(ctx, d.js, bucket); err != nil {
+		return nil, err
+	}
+	flag := deployments.FlagExposer{Store: natskv.Store{KV: kv}, Confirmer: d.confirmer}
+	return map[steps.MoverKind]deployments.Exposer{
+		steps.VersionFlag: flag, steps.FeatureFlag: flag,
+		steps.ExecMover: execExposer{}, steps.EventMover: elsewhere{}, steps.Observe: elsewhere{},
+	}, nil
+}
+
+// Run serves until ctx ends, then drains: unready first, readings under way finished, leases handed back, and what was
+// decided told.
+func (d *daemon) Run(ctx context.Context) error {
+	d.ready.start()
+	front, stopFront := context.WithCancelCause(ctx)
+	back, stopBack := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBack()
+	var decides, tells sync.WaitGroup
+	actor := func(wg *sync.WaitGroup, ctx context.Context, what string, run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				stopFront(fmt.Errorf("%s: %w", what, err))
+			}
+		})
+	}
+	actor(&tells, back, "serve http", d.serveHTTP)
+	actor(&tells, back, "dispatch", func(ctx context.Context) error { return d.dispatch().Run(ctx, deployments.Events) })
+	if d.cfg.Slack != "" {
+		slack := notify.NewPaced(notify.Slack{URL: d.cfg.Slack, Now: d.cfg.Env.Now}, d.cfg.Env.Now)
+		actor(&tells, back, "slack", func(ctx context.Context) error {
+			return jetstream.Events{JS: d.js, Names: d.names, Log: d.cfg.Log}.Tell(ctx, "slack", slack.Deliver)
+		})
+	}
+	actor(&decides, front, "worker", d.worker.Run)
+	actor(&decides, front, "intake", func(ctx context.Context) error {
+		return jetstream.Intake{JS: d.js, Names: d.names, Log: d.cfg.Log}.Run(ctx, func(ctx context.Context, rel deployments.Release) error {
+			_, err := d.worker.Accept(ctx, rel)
+			return err
+		})
+	})
+	actor(&decides, front, "requests", func(ctx context.Context) error {
+		return jetstream.Serve(ctx, d.nc, d.names, handlers(d.worker), d.cfg.Log, d.ready.ready)
+	})
+	select {
+	case <-front.Done():
+	case err := <-d.lost:
+		stopFront(err)
+	}
+	d.ready.drain()
+	decides.Wait()
+	d.settle(back)
+	stopBack()
+	tells.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return context.Cause(front)
+}
+
+// settle gives dispatch a moment to tell the last decisions. What it does not manage is told after the next start.
+func (d *daemon) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for {
+		untold, err := d.dispatch().Untold(ctx)
+		if err != nil || untold == 0 {
+			return
+		}
+		timer := time.NewTimer(10 * time.Millisecond)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (d *daemon) dispatch() jetstream.Dispatch {
+	return jetstream.Dispatch{JS: d.js, Names: d.names, Journal: d.journal, Log: d.cfg.Log}
+}
+
+// close releases everything that newDaemon took.
+func (d *daemon) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if d.listener != nil {
+		_ = d.listener.Close()
+	}
+	if d.confirmer != nil {
+		_ = d.confirmer.Close(ctx)
+	}
+	if d.querier != nil {
+		_ = d.querier.Close()
+	}
+	if d.nc != nil {
+		_ = d.nc.FlushWithContext(ctx)
+		d.nc.Close()
+	}
+	if d.server != nil {
+		_ = d.server.Shutdown()
+	}
+}
+
+// workerName is unique among the workers of a NATS: host and process.
+func workerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	return fmt.Sprintf("%s-%d", host, os.Getpid())
+}

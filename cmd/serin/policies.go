@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/internal/diag"
+)
+
+// policyFile is one file of policies.
+type policyFile struct {
+	path     string
+	text     []byte
+	policies []deployments.Policy
+}
+
+// readPolicies reads files, and the *.yaml and *.yml of directories. All findings of all files come at once; an error
+// means that something could not be read.
+func readPolicies(env Env, paths []string) ([]policyFile, diag.Findings, error) {
+	var files []policyFile
+	var findings diag.Findings
+	where := map[deployments.Slot]string{}
+	for _, path := range paths {
+		names, err := policyPaths(env, path)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, name := range names {
+			text, err := os.ReadFile(env.Path(name))
+			if err != nil {
+				return nil, nil, err
+			}
+			ps, found := deployments.ParsePolicies(name, text)
+			findings = append(findings, found...)
+			files = append(files, policyFile{name, text, ps})
+			for _, p := range ps {
+				if other, twice := where[p.Slot]; twice && other != name && p.Service != "" {
+					findings = append(findings, diag.Finding{Position: diag.Position{File: name, Line: 1, Column: 1}, Severity: diag.Error,
+						Message: fmt.Sprintf("%s has a policy in %s too", p.Slot, other), Cure: "keep one of them"})
+				}
+				where[p.Slot] = name
+			}
+		}
+	}
+	return files, findings, nil
+}
+
+func policyPaths(env Env, path string) ([]string, error) {
+	info, err := os.Stat(env.Path(path))
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	var names []string
+	entries, err := os.ReadDir(env.Path(path))
+	for _, e := range entries {
+		if !e.IsDir() && slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(e.Name())) {
+			names = append(names, filepath.Join(path, e.Name()))
+		}
+	}
+	return names, err
+}
+
+// offer makes the policies those of new releases.
+func offer(ctx context.Context, store deployments.PolicyStore, files []policyFile) error {
+	for _, f := range files {
+		for _, p := range f.policies {
+			if err := store.Put(ctx, p.Hash, f.text); err != nil {
+				return err
+			}
+			if err := store.Offer(ctx, p.Slot, p.Hash); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
