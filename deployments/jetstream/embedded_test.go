@@ -1,15 +1,22 @@
 package jetstream
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
@@ -117,6 +124,57 @@ func TestTLSOrATokenOpensOtherAddresses(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// certificate is a self-signed one for 127.0.0.1, and the file to trust it by.
+func certificate(t *testing.T) (tls.Certificate, string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
+}
+
+func TestWithTLSOnlyTLSClientsAreHeard(t *testing.T) {
+	cert, ca := certificate(t)
+	s, err := Embed(t.Context(), ServerOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0", TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Shutdown()
+	for name, connect := range map[string]func() (*nats.Conn, error){
+		"TCP": func() (*nats.Conn, error) {
+			return Connect(t.Context(), s.URL(), ClientOptions{Token: s.Token(), CA: ca})
+		},
+		"process": func() (*nats.Conn, error) { return s.Connect(t.Context(), ClientOptions{}) },
+	} {
+		nc, err := connect()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		closeAndWait(nc)
+	}
+	if _, err := Connect(t.Context(), s.URL(), ClientOptions{Token: s.Token()}); err == nil {
+		t.Error("a client that does not know the certificate was connected")
+	}
+}
+
+func TestPasswordsAreNotShown(t *testing.T) {
+	_, err := Connect(t.Context(), "nats://ci:hunter2@127.0.0.1:1,nats://ci:hunter2@127.0.0.1:2", ClientOptions{})
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -80,6 +80,10 @@ type settle struct {
 
 // finish acknowledges, buries or hands back a message, as err says.
 func (s settle) finish(ctx context.Context, msg jetstream.Msg, err error) {
+	stopping := ctx.Err() != nil
+	// What was done is said, even when the worker stops meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishWait)
+	defer cancel()
 	if err == nil {
 		// Unconfirmed, it would come again: whoever accepts knows what it has.
 		if err := msg.DoubleAck(ctx); err != nil {
@@ -89,7 +93,7 @@ func (s settle) finish(ctx context.Context, msg jetstream.Msg, err error) {
 	}
 	tried := attempt(msg)
 	reason := deployments.Refusal(err)
-	if reason == "" && tried >= s.attempts && ctx.Err() == nil {
+	if reason == "" && tried >= s.attempts && !stopping {
 		reason = s.hopeless
 	}
 	if reason == "" {

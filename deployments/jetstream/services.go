@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	serveParallel = 16 // requests of one kind answered at once
-	serveWait     = 10 * time.Second
-	maxRequest    = 64 << 10 // bytes
+	serveParallel = 16              // requests of one kind answered at once
+	serveWait     = 5 * time.Second // for one answer
+	maxRequest    = 64 << 10        // bytes
 )
 
 // Request is what somebody asks of a slot.
@@ -45,32 +45,30 @@ type Handlers struct {
 	Ask     func(context.Context, Request) (Reply, bool) // <prefix>.ask.<env>.<service>: every worker; false: not mine, stay silent
 }
 
-// Serve answers requests until ctx ends, then waits for the answers under way and returns ctx's error. ready (nil:
+// Serve answers requests until ctx ends, then answers what it has heard already and returns
+// ctx's error. ready (nil:
 // nobody) is called when requests from now on are heard.
 func Serve(ctx context.Context, nc *nats.Conn, n Names, h Handlers, log *slog.Logger, ready func()) error {
-	always := func(f func(context.Context, Request) Reply) func(context.Context, Request) (Reply, bool) {
-		return func(ctx context.Context, r Request) (Reply, bool) { return f(ctx, r), true }
-	}
-	var services []service
-	if h.Command != nil {
-		services = append(services, service{"cmd", "cmd.*.*.*", n.Subject("workers"), always(h.Command)})
-	}
-	if h.Ack != nil {
-		services = append(services, service{"ack", "ack.*.*", n.Subject("workers"), always(h.Ack)})
-	}
-	if h.Ask != nil {
-		services = append(services, service{"ask", "ask.*.*", "", h.Ask})
-	}
+	stopped := make(chan struct{})
 	var running errgroup.Group
-	defer func() { _ = running.Wait() }()
-	for _, s := range services {
+	var subs []*nats.Subscription
+	defer func() {
+		// Flushed, a request that comes from now on finds another worker, or learns that there is none.
+		for _, sub := range subs {
+			_ = sub.Unsubscribe()
+		}
+		_ = nc.FlushTimeout(time.Second)
+		close(stopped)
+		_ = running.Wait()
+	}()
+	for _, s := range h.services(n) {
 		msgs := make(chan *nats.Msg, 256)
 		sub, err := nc.ChanQueueSubscribe(n.Subject(s.pattern), s.queue, msgs)
 		if err != nil {
 			return fmt.Errorf("serve %s: %w", s.pattern, err)
 		}
-		defer func() { _ = sub.Unsubscribe() }()
-		running.Go(func() error { return s.run(ctx, n, msgs, orDiscard(log)) })
+		subs = append(subs, sub)
+		running.Go(func() error { return s.run(context.WithoutCancel(ctx), n, msgs, stopped, orDiscard(log)) })
 	}
 	if err := nc.FlushTimeout(serveWait); err != nil {
 		return fmt.Errorf("serve requests: %w", err)
@@ -84,27 +82,53 @@ func Serve(ctx context.Context, nc *nats.Conn, n Names, h Handlers, log *slog.Lo
 
 // service is one kind of request.
 type service struct {
-	kind    string
 	pattern string
 	queue   string // "": every worker hears every request
 	handle  func(context.Context, Request) (Reply, bool)
 }
 
-// run answers messages, several at a time.
-func (s service) run(ctx context.Context, n Names, msgs <-chan *nats.Msg, log *slog.Logger) error {
+// services are the kinds of request that have a handler.
+func (h Handlers) services(n Names) []service {
+	always := func(f func(context.Context, Request) Reply) func(context.Context, Request) (Reply, bool) {
+		return func(ctx context.Context, r Request) (Reply, bool) { return f(ctx, r), true }
+	}
+	var all []service
+	if h.Command != nil {
+		all = append(all, service{"cmd.*.*.*", n.Subject("workers"), always(h.Command)})
+	}
+	if h.Ack != nil {
+		all = append(all, service{"ack.*.*", n.Subject("workers"), always(h.Ack)})
+	}
+	if h.Ask != nil {
+		all = append(all, service{"ask.*.*", "", h.Ask})
+	}
+	return all
+}
+
+// run answers messages, several at a time. Once stopped is closed it answers those that are there already, and returns.
+func (s service) run(ctx context.Context, n Names, msgs <-chan *nats.Msg, stopped <-chan struct{}, log *slog.Logger) error {
 	var running errgroup.Group
 	running.SetLimit(serveParallel)
-	for ctx.Err() == nil {
+	for {
 		select {
 		case msg := <-msgs:
 			running.Go(func() error {
 				s.answer(ctx, n, msg, log)
 				return nil
 			})
-		case <-ctx.Done():
+			continue
+		default:
+		}
+		select {
+		case msg := <-msgs:
+			running.Go(func() error {
+				s.answer(ctx, n, msg, log)
+				return nil
+			})
+		case <-stopped:
+			return running.Wait()
 		}
 	}
-	return running.Wait()
 }
 
 // answer answers one message. Who gave no subject for a reply gets none.
