@@ -2,6 +2,8 @@ package flags
 
 import (
 	"fmt"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,6 +209,27 @@ func TestRulesSeeTheFlagsNameAndTheTime(t *testing.T) {
 	f := withRule(t, "checkout", `{"if":[{"and":[{"==":[{"var":"$flagd.flagKey"},"checkout"]},{"==":[{"var":"$flagd.timestamp"},1700000000]}]},"a","b"]}`)
 	if got := f.Evaluate(map[string]any{"$flagd": "forged"}, at); got.Variant != "a" {
 		t.Errorf("%+v, want a", got)
+	}
+}
+
+func TestRulesMayRunInManyGoroutinesAtOnce(t *testing.T) {
+	f := withRule(t, "f", `{"if":[{"some":[{"map":[[1,2,3],{"*":[{"var":""},2]}]},{"==":[{"var":""},4]}]},
+		{"fractional":[{"cat":["x",{"var":"targetingKey"}]},["a",1],["a",{"reduce":[[1,2],{"+":[{"var":"current"},{"var":"accumulator"}]},0]}]]},"b"]}`)
+	before := string(f.Bytes())
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 100 {
+				if got := f.Evaluate(map[string]any{"targetingKey": strconv.Itoa(i)}, at); got.Variant != "a" {
+					t.Errorf("%+v, want a", got)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := string(f.Bytes()); got != before {
+		t.Errorf("evaluation changed the flag to %s", got)
 	}
 }
 

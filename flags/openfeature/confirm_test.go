@@ -180,7 +180,7 @@ func TestConfirmationNeedsNATS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = c.Close(context.Background()) }()
+	defer func() { _ = c.Close(context.WithoutCancel(t.Context())) }()
 	stale := newApp(t).use(&openfeature.Provider{JetStream: js, Environment: "production"})
 	b.down()
 	stale.await(of.ProviderStale)

@@ -105,7 +105,7 @@ func (b *bench) confirmer() *openfeature.Confirmer {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() {
-		if err := c.Close(context.Background()); err != nil {
+		if err := c.Close(context.WithoutCancel(b.t.Context())); err != nil {
 			b.t.Error(err)
 		}
 	})
@@ -129,7 +129,7 @@ func newApp(t testing.TB) *app {
 		a.api.AddHandler(kind, &handler)
 	}
 	t.Cleanup(func() {
-		if err := a.api.Shutdown(context.Background()); err != nil {
+		if err := a.api.Shutdown(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
 		}
 	})

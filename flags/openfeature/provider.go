@@ -3,6 +3,7 @@ package openfeature
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ type Provider struct {
 	outbox  outbox
 	mu      sync.Mutex
 	session *session
+	closed  bool // by Shutdown, for good
 }
 
 var (
@@ -64,7 +66,10 @@ func (p *Provider) InitWithContext(ctx context.Context, _ of.EvaluationContext) 
 	if strings.ContainsAny(p.Environment, ".*> ") {
 		return fmt.Errorf("environment %q is no name of an environment", p.Environment)
 	}
-	s := p.begin(ctx)
+	s, err := p.begin(ctx)
+	if err != nil {
+		return fmt.Errorf("load flags: %w", err)
+	}
 	select {
 	case <-s.tried:
 		return s.err
@@ -73,12 +78,16 @@ func (p *Provider) InitWithContext(ctx context.Context, _ of.EvaluationContext) 
 	}
 }
 
-// begin starts the goroutines unless they run.
-func (p *Provider) begin(ctx context.Context) *session {
+// begin starts the goroutines unless they run. It refuses after Shutdown: the SDK initialises in a goroutine of its own,
+// which may come to it only when the application has shut down, and nobody would ever stop what it starts.
+func (p *Provider) begin(ctx context.Context) (*session, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.session != nil {
-		return p.session
+	switch {
+	case p.closed:
+		return nil, errors.New("the provider was shut down")
+	case p.session != nil:
+		return p.session, nil
 	}
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &session{stop: stop, tried: make(chan struct{}), done: make(chan struct{})}
@@ -87,18 +96,18 @@ func (p *Provider) begin(ctx context.Context) *session {
 	wg.Go(func() { p.outbox.run(life) })
 	wg.Go(func() { p.follow(life, s) })
 	go func() { wg.Wait(); close(s.done) }()
-	return s
+	return s, nil
 }
 
 // Shutdown is ShutdownWithContext without a deadline.
 func (p *Provider) Shutdown() { _ = p.ShutdownWithContext(context.Background()) }
 
 // ShutdownWithContext stops following and waits for the goroutines, at most until ctx ends. Evaluations then answer
-// PROVIDER_NOT_READY. A provider that was shut down may be initialised again.
+// PROVIDER_NOT_READY. It is for good: a provider that was shut down is not initialised again.
 func (p *Provider) ShutdownWithContext(ctx context.Context) error {
 	p.mu.Lock()
 	s := p.session
-	p.session = nil
+	p.closed = true
 	p.mu.Unlock()
 	if s == nil {
 		return nil

@@ -303,29 +303,32 @@ func TestProviderThatStartsBeforeItsBucketRecovers(t *testing.T) {
 	a.awaitValue(flagKey, "v1")
 }
 
-func TestProviderIsShutDownOnceAndMayBeUsedAgain(t *testing.T) {
+func TestProviderMayServeTwoDomainsAndIsShutDownForGood(t *testing.T) {
 	b := start(t)
 	b.put(key, version("v1"))
 	p := &openfeature.Provider{JetStream: b.js, Environment: "production"}
-	p.Shutdown()
-	for range 3 {
+	for range 2 {
 		if err := p.Init(of.EvaluationContext{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Init(of.EvaluationContext{}); err != nil {
-			t.Errorf("a second domain: %v", err)
-		}
-		if d := p.StringEvaluation(t.Context(), flagKey, "", nil); d.Value != "v1" {
-			t.Errorf("%+v", d)
-		}
-		p.Shutdown()
+	}
+	if d := p.StringEvaluation(t.Context(), flagKey, "", nil); d.Value != "v1" {
+		t.Errorf("%+v", d)
+	}
+	for range 2 {
 		p.Shutdown()
 		if d := p.StringEvaluation(t.Context(), flagKey, "", nil); d.ResolutionDetail().ErrorCode != of.ProviderNotReadyCode {
 			t.Errorf("after shutdown: %+v", d)
 		}
+		if err := p.Init(of.EvaluationContext{}); err == nil {
+			t.Error("initialised after shutdown")
+		}
 	}
-	for _, bad := range []string{"a.b", "*", ">"} {
-		if err := (&openfeature.Provider{JetStream: b.js, Environment: bad}).Init(of.EvaluationContext{}); err == nil {
+}
+
+func TestInitRefusesWhatIsNoEnvironment(t *testing.T) {
+	for _, bad := range []string{"a.b", "*", ">", "a b"} {
+		if err := (&openfeature.Provider{Environment: bad}).Init(of.EvaluationContext{}); err == nil {
 			t.Errorf("environment %q is accepted", bad)
 		}
 	}
@@ -361,7 +364,7 @@ func BenchmarkProvider(b *testing.B) {
 	s.edit(key, flags.Ramp{Fence: fence.At(1), Variant: "v2", Base: "v1", Share: 2500})
 	p := &openfeature.Provider{JetStream: s.js, Environment: "production"}
 	a := newApp(b).use(p)
-	ctx, flat := context.Background(), of.FlattenedContext{"targetingKey": "user-4711"}
+	ctx, flat := b.Context(), of.FlattenedContext{"targetingKey": "user-4711"}
 	b.Run("provider", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
