@@ -49,7 +49,9 @@ func (r reader) run(ctx context.Context, first jetstream.Consumer, s sink) error
 	p := &progress{sink: s}
 	for attempt := 0; ; {
 		if first == nil {
-			first, p.err = r.open(ctx)
+			if p.err = connected(ctx, r.js.Conn()); p.err == nil {
+				first, p.err = r.open(ctx)
+			}
 		}
 		if first != nil {
 			before := p.last

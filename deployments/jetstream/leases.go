@@ -74,7 +74,7 @@ func (h *holder) run(ctx context.Context) error {
 		select {
 		case <-again:
 			fetching = true
-			go h.fetch(min(h.capacity-len(h.held), leaseBatch))
+			go h.fetch(ctx, min(h.capacity-len(h.held), leaseBatch))
 		case b := <-h.fetched:
 			fetching, failures = false, h.receive(ctx, b, failures)
 			retry.Reset(h.waitAfter(b, failures))
@@ -99,9 +99,14 @@ func (h *holder) waitAfter(b batch, failures int) time.Duration {
 }
 
 // fetch asks for n leases and hands them to the loop, or straight back to the server when nobody takes them.
-func (h *holder) fetch(n int) {
-	b := batch{asked: h.now()}
-	answer, err := h.cons.Fetch(n, jetstream.FetchMaxWait(h.fetchWait))
+func (h *holder) fetch(ctx context.Context, n int) {
+	var b batch
+	var answer jetstream.MessageBatch
+	err := connected(ctx, h.conn)
+	b.asked = h.now()
+	if err == nil {
+		answer, err = h.cons.Fetch(n, jetstream.FetchMaxWait(h.fetchWait))
+	}
 	if err == nil {
 		for msg := range answer.Messages() {
 			b.msgs = append(b.msgs, msg)
@@ -126,6 +131,8 @@ func (h *holder) receive(ctx context.Context, b batch, failures int) int {
 	if b.err == nil {
 		return 0
 	}
-	h.log.Warn("leases not fetched", "error", b.err)
+	if ctx.Err() == nil {
+		h.log.Warn("leases not fetched", "error", b.err)
+	}
 	return failures + 1
 }

@@ -109,26 +109,24 @@ func (h Handlers) services(n Names) []service {
 func (s service) run(ctx context.Context, n Names, msgs <-chan *nats.Msg, stopped <-chan struct{}, log *slog.Logger) error {
 	var running errgroup.Group
 	running.SetLimit(serveParallel)
-	for {
+	answer := func(msg *nats.Msg) {
+		running.Go(func() error {
+			s.answer(ctx, n, msg, log)
+			return nil
+		})
+	}
+	for going := true; going; {
 		select {
 		case msg := <-msgs:
-			running.Go(func() error {
-				s.answer(ctx, n, msg, log)
-				return nil
-			})
-			continue
-		default:
-		}
-		select {
-		case msg := <-msgs:
-			running.Go(func() error {
-				s.answer(ctx, n, msg, log)
-				return nil
-			})
+			answer(msg)
 		case <-stopped:
-			return running.Wait()
+			going = false
 		}
 	}
+	for len(msgs) > 0 {
+		answer(<-msgs)
+	}
+	return running.Wait()
 }
 
 // answer answers one message. Who gave no subject for a reply gets none.
