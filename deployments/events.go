@@ -68,7 +68,7 @@ func (t *teller) data() EventData {
 	d.Step, d.Percent, d.Confirmed = r.Step+1, r.Want.Percent(), r.Confirmed.Percent()
 	d.Outcome, d.Cause, d.Started = r.Outcome, r.Cause, t.began()
 	if r.Failure != nil {
-		d.Actions, d.Cause, d.By = r.Failure.Actions, r.Failure.Cause, r.Failure.By
+		d.Actions, d.Cause, d.By, d.FromPercent = r.Failure.Actions, r.Failure.Cause, r.Failure.By, r.Failure.FromShare.Percent()
 	}
 	return d
 }
@@ -199,7 +199,7 @@ func (t *teller) wayBack(was, r steps.Rollout) {
 		}
 	}
 	if r.Unconfirmed && !was.Unconfirmed {
-		t.tell("rollback.failed", Page, "", "")
+		t.tell("rollback.failed", Page, "", "").Data.Target = r.Plan.Mover.Key
 	}
 }
 
@@ -242,7 +242,7 @@ func (t *teller) action(a steps.ActionState, r steps.Rollout) {
 func (t *teller) confirmed(a steps.ActionState) {
 	switch a.Kind {
 	case steps.RollbackAction:
-		t.tell("rollback.completed", Info, "", a.How)
+		t.tell("rollback.completed", Info, "", a.How).Data.Target = t.e.State.Rollout.Plan.Mover.Key
 	case steps.FlagOff:
 		t.tell("flag.disabled", Info, a.Key, a.How)
 	case steps.PublishEvent:

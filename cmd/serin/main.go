@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // CRON_TZ= on machines without zone files
 )
 
 func main() {

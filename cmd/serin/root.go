@@ -62,8 +62,14 @@ func newRoot(env Env) *cobra.Command {
 	root.SetVersionTemplate("serin {{.Version}}\n")
 	root.AddCommand(
 		newServe(env),
+		newRelease(env),
+		newStatus(env),
+		newCheck(env),
+		newAck(env),
+		newFlags(env),
 		newVersion(env),
 	)
+	root.AddCommand(newOrders(env)...)
 	ownErrors(root)
 	return root
 }

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/serin-cd/serin/internal/diag"
+)
+
+func newCheck(env Env) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "check FILE…",
+		Short: "Say everything that is wrong with policies",
+		Long: "Check reads policy files, or the *.yaml files of directories, and says for each fault where it is, what is wrong, and what\n" +
+			"cures it. It exits with 1 when there are errors; warnings alone do not fail it.",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return check(env, args, output) },
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+func check(env Env, paths []string, output string) error {
+	files, findings, err := readPolicies(env, paths)
+	if err != nil {
+		return exitError{code: exitUsage, err: err}
+	}
+	switch output {
+	case "json":
+		if findings == nil {
+			findings = diag.Findings{}
+		}
+		enc := json.NewEncoder(env.Stdout)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(findings); err != nil {
+			return err
+		}
+	case "text":
+		sources := map[string][]string{}
+		for _, f := range files {
+			sources[f.path] = strings.Split(string(f.text), "\n")
+		}
+		for _, f := range findings {
+			printFinding(env.Stdout, f, sources[f.File])
+		}
+	default:
+		return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json", output)}
+	}
+	return checked(env, files, findings, output)
+}
+
+// checked says in one line how it went.
+func checked(env Env, files []policyFile, findings diag.Findings, output string) error {
+	errs, policies := 0, 0
+	for _, f := range findings {
+		if f.Severity != diag.Warning {
+			errs++
+		}
+	}
+	for _, f := range files {
+		policies += len(f.policies)
+	}
+	switch {
+	case len(files) == 0:
+		return exitError{code: exitUsage, err: errors.New("no policy files there: they end in .yaml or .yml")}
+	case errs > 0 && output == "text":
+		return exitError{code: exitNo, err: fmt.Errorf("%s, %s", count(errs, "error"), count(len(findings)-errs, "warning"))}
+	case errs > 0:
+		return exitError{code: exitNo}
+	case output == "text":
+		fmt.Fprintf(env.Stdout, "%s in %s: no errors, %s\n", count(policies, "polic"), count(len(files), "file"), count(len(findings), "warning"))
+	}
+	return nil
+}
+
+// printFinding shows a finding with its line and a caret under the fault.
+func printFinding(w io.Writer, f diag.Finding, lines []string) {
+	fmt.Fprintf(w, "%s: %s: %s\n", f.Position, f.Severity, f.Message)
+	if f.Line > 0 && f.Line <= len(lines) && strings.TrimSpace(lines[f.Line-1]) != "" {
+		line := strings.TrimRight(lines[f.Line-1], "\r")
+		fmt.Fprintf(w, "    %s\n    %s^\n", clean(strings.ReplaceAll(line, "\t", " ")), strings.Repeat(" ", max(0, min(f.Column-1, len([]rune(line))))))
+	}
+	if f.Cure != "" {
+		fmt.Fprintf(w, "    cure: %s\n", f.Cure)
+	}
+}
+
+// count is a number and a noun.
+func count(n int, noun string) string {
+	switch {
+	case noun == "polic" && n == 1:
+		return "1 policy"
+	case noun == "polic":
+		return fmt.Sprintf("%d policies", n)
+	case n == 1:
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// clean is text from elsewhere for a terminal: without control characters.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u202e' || r == '\u2066' || r == '\u2067' {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/deployments/jetstream"
+	"github.com/serin-cd/serin/deployments/notify"
+	"github.com/serin-cd/serin/steps"
+)
+
+// heartbeat is how often a line is printed while nothing happens, so that CI does not take the job for dead.
+const heartbeat = time.Minute
+
+// waiter follows one release to its end.
+type waiter struct {
+	env         Env
+	flags       releaseFlags
+	client      jetstream.Client
+	begin       time.Time
+	rollout     string // once it is accepted
+	unconfirmed bool
+	last        deployments.Event
+}
+
+// deadLetters hears of the release's dead letter, if there will be one.
+func (r *remote) deadLetters(id string) (<-chan *nats.Msg, error) {
+	out := make(chan *nats.Msg, 1)
+	_, err := r.nc.Subscribe(r.names.Subject("dlq", ">"), func(m *nats.Msg) {
+		if got, err := url.PathUnescape(m.Header.Get(jetstream.HeaderID)); err == nil && got == id {
+			select {
+			case out <- m:
+			default:
+			}
+		}
+	})
+	if err == nil {
+		err = r.nc.Flush()
+	}
+	return out, err
+}
+
+// wait follows events until the rollout has ended. Transient states never end it; Ctrl-C leaves the rollout alone.
+func (w *waiter) wait(ctx context.Context, events jetstream.Events, from uint64, letters <-chan *nats.Msg) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	heard := make(chan deployments.Event)
+	failed := make(chan error, 1)
+	go func() {
+		failed <- events.Follow(ctx, jetstream.Filter{Slot: w.flags.rel.Slot}, from, func(seq uint64, e deployments.Event) error {
+			select {
+			case heard <- e:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	accept := time.After(w.flags.accept)
+	var timeout <-chan time.Time
+	if w.flags.timeout > 0 {
+		timeout = time.After(w.flags.timeout)
+	}
+	for {
+		select {
+		case e := <-heard:
+			if end, code := w.hear(e); end != nil {
+				return w.finish(*end, code)
+			}
+		case m := <-letters:
+			why, _ := url.PathUnescape(m.Header.Get(jetstream.HeaderReason))
+			return w.finish(result{Outcome: "refused", Reason: why}, exitNotAccepted)
+		case <-accept:
+			if w.rollout == "" && w.last.Name == "" {
+				return w.finish(result{Outcome: "nobody took it in", Reason: fmt.Sprintf("within %v: is serin serve running?", w.flags.accept)}, exitNotAccepted)
+			}
+		case <-timeout:
+			code := exitTimeout
+			if w.unconfirmed {
+				code = exitUnconfirmed
+			}
+			return w.finish(result{Outcome: "timed out", Reason: "the rollout goes on"}, code)
+		case <-beat.C:
+			if w.flags.output == "text" {
+				fmt.Fprintf(w.env.Stdout, "%s  still going: %s\n", w.env.Now().UTC().Format(time.TimeOnly), clean(notify.Text(w.last)))
+			}
+		case err := <-failed:
+			if ctx.Err() != nil {
+				return w.finish(result{Outcome: "detached", Reason: "the rollout goes on"}, exitTimeout)
+			}
+			return err
+		}
+	}
+}
+
+// hear takes an event. It returns how it ended, once it has.
+func (w *waiter) hear(e deployments.Event) (*result, int) {
+	mine := e.Data.Release == w.flags.rel.ID
+	switch {
+	case e.Name == "release.accepted" && mine:
+		w.rollout = e.Data.Rollout
+	case e.Name == "release.duplicate" && mine:
+		if w.rollout == "" {
+			w.rollout = e.Data.Rollout // the one this release is a duplicate of
+		}
+	case e.Name == "release.rejected" && mine:
+		return &result{Outcome: "refused", Reason: e.Data.Reason}, exitNotAccepted
+	case e.Name == "release.superseded" && mine && e.Data.Target != "":
+		return &result{Outcome: "superseded", Reason: e.Data.Reason}, exitSuperseded
+	case e.Name == "release.queued" && mine:
+	case w.rollout == "" || e.Data.Rollout != w.rollout || e.Name == "":
+		return nil, 0
+	}
+	w.last = e
+	if w.flags.output == "text" {
+		fmt.Fprintf(w.env.Stdout, "%s  %s\n", e.Time.UTC().Format(time.TimeOnly), clean(notify.Text(e)))
+	}
+	if e.Name == "rollback.failed" {
+		w.unconfirmed = true
+	}
+	if e.Data.Phase == steps.Ended && e.Data.Rollout == w.rollout {
+		return ended(e.Data)
+	}
+	return nil, 0
+}
+
+// ended is the result and the exit status of a rollout that is over.
+func ended(d deployments.EventData) (*result, int) {
+	r := &result{Outcome: string(d.Outcome), Cause: string(d.Cause), Reason: d.Reason, Percent: d.Percent}
+	switch {
+	case d.Outcome == steps.Promoted:
+		return r, exitOK
+	case d.Outcome == steps.RestoreUnconfirmed:
+		return r, exitUnconfirmed
+	case d.Cause == steps.ByPerson:
+		return r, exitAborted
+	case d.Cause == steps.BySuperseded:
+		return r, exitSuperseded
+	}
+	return r, exitRolledBack
+}
