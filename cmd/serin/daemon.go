@@ -152,31 +152,12 @@ func (d *daemon) Run(ctx context.Context) error {
 	back, stopBack := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBack()
 	var decides, tells sync.WaitGroup
-	actor := func(wg *sync.WaitGroup, ctx context.Context, what string, run func(context.Context) error) {
-		wg.Go(func() {
-			if err := run(ctx); err != nil && ctx.Err() == nil {
-				stopFront(fmt.Errorf("%s: %w", what, err))
-			}
-		})
+	for what, run := range d.tellers() {
+		tells.Go(func() { act(back, stopFront, what, run) })
 	}
-	actor(&tells, back, "serve http", d.serveHTTP)
-	actor(&tells, back, "dispatch", func(ctx context.Context) error { return d.dispatch().Run(ctx, deployments.Events) })
-	if d.cfg.Slack != "" {
-		slack := notify.NewPaced(notify.Slack{URL: d.cfg.Slack, Now: d.cfg.Env.Now}, d.cfg.Env.Now)
-		actor(&tells, back, "slack", func(ctx context.Context) error {
-			return jetstream.Events{JS: d.js, Names: d.names, Log: d.cfg.Log}.Tell(ctx, "slack", slack.Deliver)
-		})
+	for what, run := range d.deciders() {
+		decides.Go(func() { act(front, stopFront, what, run) })
 	}
-	actor(&decides, front, "worker", d.worker.Run)
-	actor(&decides, front, "intake", func(ctx context.Context) error {
-		return jetstream.Intake{JS: d.js, Names: d.names, Log: d.cfg.Log}.Run(ctx, func(ctx context.Context, rel deployments.Release) error {
-			_, err := d.worker.Accept(ctx, rel)
-			return err
-		})
-	})
-	actor(&decides, front, "requests", func(ctx context.Context) error {
-		return jetstream.Serve(ctx, d.nc, d.names, handlers(d.worker), d.cfg.Log, d.ready.ready)
-	})
 	select {
 	case <-front.Done():
 	case err := <-d.lost:
@@ -191,6 +172,45 @@ func (d *daemon) Run(ctx context.Context) error {
 		return nil
 	}
 	return context.Cause(front)
+}
+
+// act runs one part of the daemon. If it fails before its time, everything stops.
+func act(ctx context.Context, stop context.CancelCauseFunc, what string, run func(context.Context) error) {
+	if err := run(ctx); err != nil && ctx.Err() == nil {
+		stop(fmt.Errorf("%s: %w", what, err))
+	}
+}
+
+// tellers go on until what was decided is told.
+func (d *daemon) tellers() map[string]func(context.Context) error {
+	all := map[string]func(context.Context) error{
+		"serve http": d.serveHTTP,
+		"dispatch":   func(ctx context.Context) error { return d.dispatch().Run(ctx, deployments.Events) },
+	}
+	if d.cfg.Slack != "" {
+		slack := notify.NewPaced(notify.Slack{URL: d.cfg.Slack, Now: d.cfg.Env.Now}, d.cfg.Env.Now)
+		all["slack"] = func(ctx context.Context) error {
+			return jetstream.Events{JS: d.js, Names: d.names, Log: d.cfg.Log}.Tell(ctx, "slack", slack.Deliver)
+		}
+	}
+	return all
+}
+
+// deciders stop first.
+func (d *daemon) deciders() map[string]func(context.Context) error {
+	accept := func(ctx context.Context, rel deployments.Release) error {
+		_, err := d.worker.Accept(ctx, rel)
+		return err
+	}
+	return map[string]func(context.Context) error{
+		"worker": d.worker.Run,
+		"intake": func(ctx context.Context) error {
+			return jetstream.Intake{JS: d.js, Names: d.names, Log: d.cfg.Log}.Run(ctx, accept)
+		},
+		"requests": func(ctx context.Context) error {
+			return jetstream.Serve(ctx, d.nc, d.names, handlers(d.worker), d.cfg.Log, d.ready.ready)
+		},
+	}
 }
 
 // settle gives dispatch a moment to tell the last decisions. What it does not manage is told after the next start.

@@ -49,18 +49,7 @@ func (r *remote) deadLetters(id string) (<-chan *nats.Msg, error) {
 func (w *waiter) wait(ctx context.Context, events jetstream.Events, from uint64, letters <-chan *nats.Msg) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	heard := make(chan deployments.Event)
-	failed := make(chan error, 1)
-	go func() {
-		failed <- events.Follow(ctx, jetstream.Filter{Slot: w.flags.rel.Slot}, from, func(seq uint64, e deployments.Event) error {
-			select {
-			case heard <- e:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-	}()
+	heard, failed := w.follow(ctx, events, from)
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	accept := time.After(w.flags.accept)
@@ -78,25 +67,48 @@ func (w *waiter) wait(ctx context.Context, events jetstream.Events, from uint64,
 			why, _ := url.PathUnescape(m.Header.Get(jetstream.HeaderReason))
 			return w.finish(result{Outcome: "refused", Reason: why}, exitNotAccepted)
 		case <-accept:
-			if w.rollout == "" && w.last.Name == "" {
+			if w.last.Name == "" {
 				return w.finish(result{Outcome: "nobody took it in", Reason: fmt.Sprintf("within %v: is serin serve running?", w.flags.accept)}, exitNotAccepted)
 			}
 		case <-timeout:
-			code := exitTimeout
-			if w.unconfirmed {
-				code = exitUnconfirmed
-			}
-			return w.finish(result{Outcome: "timed out", Reason: "the rollout goes on"}, code)
+			return w.finish(w.timedOut())
 		case <-beat.C:
-			if w.flags.output == "text" {
-				fmt.Fprintf(w.env.Stdout, "%s  still going: %s\n", w.env.Now().UTC().Format(time.TimeOnly), clean(notify.Text(w.last)))
-			}
+			w.beat()
 		case err := <-failed:
 			if ctx.Err() != nil {
 				return w.finish(result{Outcome: "detached", Reason: "the rollout goes on"}, exitTimeout)
 			}
 			return err
 		}
+	}
+}
+
+// follow hears the slot's events.
+func (w *waiter) follow(ctx context.Context, events jetstream.Events, from uint64) (<-chan deployments.Event, <-chan error) {
+	heard, failed := make(chan deployments.Event), make(chan error, 1)
+	go func() {
+		failed <- events.Follow(ctx, jetstream.Filter{Slot: w.flags.rel.Slot}, from, func(_ uint64, e deployments.Event) error {
+			select {
+			case heard <- e:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	return heard, failed
+}
+
+func (w *waiter) timedOut() (result, int) {
+	if w.unconfirmed {
+		return result{Outcome: "not confirmed", Reason: "the way back is still being tried"}, exitUnconfirmed
+	}
+	return result{Outcome: "timed out", Reason: "the rollout goes on"}, exitTimeout
+}
+
+func (w *waiter) beat() {
+	if w.flags.output == "text" {
+		fmt.Fprintf(w.env.Stdout, "%s  still going: %s\n", w.env.Now().UTC().Format(time.TimeOnly), clean(notify.Text(w.last)))
 	}
 }
 

@@ -154,7 +154,7 @@ func TestKillWinsOverAWriterAtTheSameTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	store := b.store
-	store.KV = kv
+	store.kv = kv
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for seq := uint64(1); seq < 100; seq++ {

@@ -12,7 +12,6 @@ import (
 	"github.com/open-feature/go-sdk/openfeature/isolated"
 
 	"github.com/serin-cd/serin/flags"
-	"github.com/serin-cd/serin/flags/natskv"
 	"github.com/serin-cd/serin/flags/openfeature"
 )
 
@@ -55,8 +54,8 @@ func exampleServer(ctx context.Context) (*nats.Conn, func()) {
 	s.Start()
 	nc, _ := nats.Connect("", nats.InProcessServer(s))
 	js, _ := jetstream.New(nc)
-	kv, _ := natskv.Bucket(ctx, js, openfeature.DefaultBucket, 1)
-	store := natskv.Store{KV: kv}
+	kv, _ := makeBucket(ctx, js)
+	store := writer{kv}
 	checkout, _ := flags.Parse("checkout", []byte(`{"state":"ENABLED","variants":{"v1":"v1"},"defaultVariant":"v1"}`))
 	_, _ = store.Update(ctx, "production.checkout", checkout, 0)
 	_, err := flags.Apply(ctx, store, "production.checkout", flags.Ramp{

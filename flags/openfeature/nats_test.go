@@ -14,7 +14,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/serin-cd/serin/flags"
-	"github.com/serin-cd/serin/flags/natskv"
 	"github.com/serin-cd/serin/flags/openfeature"
 )
 
@@ -30,7 +29,7 @@ type bench struct {
 	port   int
 	server *server.Server
 	js     jetstream.JetStream
-	store  natskv.Store
+	store  writer
 }
 
 func start(t testing.TB) *bench {
@@ -39,11 +38,11 @@ func start(t testing.TB) *bench {
 	b.up()
 	t.Cleanup(b.down)
 	b.js = b.connect()
-	kv, err := natskv.Bucket(t.Context(), b.js, openfeature.DefaultBucket, 1)
+	kv, err := makeBucket(t.Context(), b.js)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.store = natskv.Store{KV: kv}
+	b.store = writer{kv}
 	return b
 }
 
@@ -82,7 +81,7 @@ func (b *bench) connect() jetstream.JetStream {
 // put writes a definition under a store key, as a person would.
 func (b *bench) put(key, definition string) (revision uint64) {
 	b.t.Helper()
-	revision, err := b.store.KV.Put(b.t.Context(), key, []byte(definition))
+	revision, err := b.store.kv.Put(b.t.Context(), key, []byte(definition))
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func TestDeletedFlagIsNotFound(t *testing.T) {
 	b := start(t)
 	b.put(key, version("v1"))
 	a := newApp(t).use(&openfeature.Provider{JetStream: b.js, Environment: "production"})
-	for _, remove := range []func(context.Context, string, ...jetstream.KVDeleteOpt) error{b.store.KV.Delete, b.store.KV.Purge} {
+	for _, remove := range []func(context.Context, string, ...jetstream.KVDeleteOpt) error{b.store.kv.Delete, b.store.kv.Purge} {
 		if err := remove(t.Context(), key); err != nil {
 			t.Fatal(err)
 		}
@@ -268,7 +268,7 @@ func TestWatchThatEndsIsBegunAnewAndTellsWhatChangedMeanwhile(t *testing.T) {
 	a.await(of.ProviderStale)
 	b.put(key, version("v2"))
 	b.put("production.new", version("v1"))
-	if err := b.store.KV.Delete(t.Context(), "production.gone"); err != nil {
+	if err := b.store.kv.Delete(t.Context(), "production.gone"); err != nil {
 		t.Fatal(err)
 	}
 	a.await(of.ProviderReady)
@@ -297,7 +297,7 @@ func TestProviderThatStartsBeforeItsBucketRecovers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.store.KV = kv
+	b.store.kv = kv
 	b.put(key, version("v1"))
 	a.await(of.ProviderReady)
 	a.awaitValue(flagKey, "v1")

@@ -12,7 +12,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	of "github.com/open-feature/go-sdk/openfeature"
 
-	"github.com/serin-cd/serin/flags/natskv"
 	"github.com/serin-cd/serin/flags/openfeature"
 )
 
@@ -52,7 +51,7 @@ func TestApplicationNeedsOnlyTheRightsOfItsEnvironment(t *testing.T) {
 		return js
 	}
 	worker, app := as("worker", "w"), as("app", "a")
-	kv, err := natskv.Bucket(t.Context(), worker, openfeature.DefaultBucket, 1)
+	kv, err := makeBucket(t.Context(), worker)
 	if err != nil {
 		t.Fatal(err)
 	}
