@@ -3,6 +3,7 @@ package jetstream
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -196,10 +197,7 @@ func TestMessagesThatAreNoEventsAreRefused(t *testing.T) {
 		"bad percent":     func(m *nats.Msg) { m.Header["ce-type"] = []string{"%"} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := &nats.Msg{Subject: good.Subject, Data: good.Data, Header: nats.Header{}}
-			for k, v := range good.Header {
-				m.Header[k] = v
-			}
+			m := &nats.Msg{Subject: good.Subject, Data: good.Data, Header: maps.Clone(good.Header)}
 			change(m)
 			if _, err := DecodeEvent(Names{}, m.Subject, m.Header, m.Data); deployments.Refusal(err) != Malformed {
 				t.Errorf("got %v, want a refusal as malformed", err)

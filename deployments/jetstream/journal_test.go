@@ -264,3 +264,34 @@ func TestAllIsTheNewestEntryOfEverySlot(t *testing.T) {
 		t.Errorf("get: want -, got +:\n%s", diff)
 	}
 }
+
+func BenchmarkAppendToDisk(b *testing.B) {
+	s, err := Embed(b.Context(), ServerOptions{Dir: b.TempDir(), Listen: "127.0.0.1:0"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Shutdown()
+	nc, err := s.Connect(b.Context(), ClientOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := Setup(b.Context(), js, Layout{}); err != nil {
+		b.Fatal(err)
+	}
+	j, err := OpenJournal(b.Context(), js, Names{}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	seq, rev := uint64(0), uint64(0)
+	for b.Loop() {
+		rev++
+		if seq, err = j.Append(b.Context(), journaltest.Entry(checkout, rev, seq)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

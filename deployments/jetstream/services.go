@@ -133,12 +133,12 @@ func (s service) run(ctx context.Context, n Names, msgs <-chan *nats.Msg, stoppe
 func (s service) answer(ctx context.Context, n Names, msg *nats.Msg, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, serveWait)
 	defer cancel()
-	reply, mine := Reply{}, true
 	request, err := s.request(n, msg)
-	if err != nil {
-		reply = Refused(err)
-	} else {
+	reply, mine := Reply{}, true
+	if err == nil {
 		reply, mine = s.handle(ctx, request)
+	} else {
+		reply = Refused(err)
 	}
 	if !mine || msg.Reply == "" {
 		return
