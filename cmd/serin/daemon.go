@@ -150,6 +150,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	d.ready.start()
 	front, stopFront := context.WithCancelCause(ctx)
 	back, stopBack := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFront(nil)
 	defer stopBack()
 	var decides, tells sync.WaitGroup
 	for what, run := range d.tellers() {
