@@ -134,7 +134,8 @@ func (s service) answer(ctx context.Context, n Names, msg *nats.Msg, log *slog.L
 	ctx, cancel := context.WithTimeout(ctx, serveWait)
 	defer cancel()
 	request, err := s.request(n, msg)
-	reply, mine := Reply{}, true
+	var reply Reply
+	mine := true
 	if err == nil {
 		reply, mine = s.handle(ctx, request)
 	} else {
