@@ -51,7 +51,7 @@ func (f *Facts) followUp(r Request, j Judgement, b *batch) {
 		b.add(Query{Source: r.Source, Template: r.Rule.Total, Vars: vars}, f.StepTotal)
 		failing = nearest(r.Rule, float64(*j.Reading.Value)).broken()
 	}
-	if !comparable(r) {
+	if !hasStable(r) {
 		return
 	}
 	lost := f.Seen && f.New.empty(r.Rule)
@@ -63,8 +63,8 @@ func (f *Facts) followUp(r Request, j Judgement, b *batch) {
 	}
 }
 
-// comparable reports whether the rule's questions can be asked for the stable version, and would then be other ones.
-func comparable(r Request) bool {
+// hasStable reports whether the rule's questions can be asked for the stable version, and would then be other ones.
+func hasStable(r Request) bool {
 	return r.Vars.StableVersion != "" && r.Vars.StableVersion != r.Vars.Version && uses(r.Rule, "version")
 }
 

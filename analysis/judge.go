@@ -71,9 +71,9 @@ func (f Facts) missing(rule rules.Rule, m measured, j Judgement) Judgement {
 		return f.pass(j, m.why+", and on_no_data is pass")
 	case rules.Rollback:
 		return j.is(Unhealthy, m.why+", and on_no_data is rollback")
-	default:
-		return j.is(NoData, m.why)
+	case rules.Hold, rules.Notify:
 	}
+	return j.is(NoData, m.why)
 }
 
 func (j Judgement) lost(rule rules.Rule) Judgement {

@@ -70,7 +70,7 @@ func unmeasurable(r Request, window time.Duration) string {
 	switch {
 	case !r.Rule.Ratio() || !r.Rule.Total.Uses("version"):
 		return "the rule has no total that uses {{version}}"
-	case !comparable(r):
+	case !hasStable(r):
 		return "there is no other stable version"
 	case window <= 0:
 		return "nothing is exposed yet"

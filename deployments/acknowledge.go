@@ -2,6 +2,7 @@ package deployments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -25,19 +26,11 @@ func (w *Worker) Acknowledge(ctx context.Context, s Slot, a Ack) (Entry, error) 
 	if err != nil {
 		return Entry{}, fmt.Errorf("load %s: %w", s, err)
 	}
-	r := last.State.Rollout
-	switch {
-	case a.Percent == nil || math.IsNaN(*a.Percent) || *a.Percent < 0 || *a.Percent > 100:
-		return last, Refuse("invalid", fmt.Errorf("the acknowledgement needs percent, 0 to 100"))
-	case r == nil || r.ID != a.Rollout:
-		return last, Refuse("unknown_rollout", fmt.Errorf("%s has no rollout %q under way", s, a.Rollout))
-	case !acknowledgeable(r.Plan.Mover):
-		return last, Refuse("not_asked", fmt.Errorf("the %s of %s is confirmed by reading it, not by acknowledgement", r.Plan.Mover.Kind, s))
-	case a.Seq != r.Seq:
-		return last, Refuse("stale", fmt.Errorf("seq %d is over: %s asks for %v under seq %d", a.Seq, r.ID, r.Want, r.Seq))
+	if err := a.refusal(last); err != nil {
+		return last, err
 	}
-	share := steps.Share(math.Round(*a.Percent * 100))
-	if share == r.Confirmed && share == r.Want {
+	r, share := last.State.Rollout, steps.Share(math.Round(*a.Percent*100))
+	if r.Confirmed == share && r.Want == share {
 		return last, nil
 	}
 	in := steps.Applied{Seq: a.Seq, Target: steps.Traffic, Observed: share, Confirmed: true, How: "acknowledged"}
@@ -49,6 +42,22 @@ func (w *Worker) Acknowledge(ctx context.Context, s Slot, a Ack) (Entry, error) 
 		return e, Refuse("mismatch", fmt.Errorf("%s asks for %v, the acknowledgement says %v", r.ID, r.Want, share))
 	}
 	return e, err
+}
+
+// refusal says why an acknowledgement does not answer what the slot asks for.
+func (a Ack) refusal(last Entry) error {
+	r := last.State.Rollout
+	switch {
+	case a.Percent == nil || math.IsNaN(*a.Percent) || *a.Percent < 0 || *a.Percent > 100:
+		return Refuse("invalid", errors.New("the acknowledgement needs percent, 0 to 100"))
+	case r == nil || r.ID != a.Rollout:
+		return Refuse("unknown_rollout", fmt.Errorf("%s has no rollout %q under way", last.Slot, a.Rollout))
+	case !acknowledgeable(r.Plan.Mover):
+		return Refuse("not_asked", fmt.Errorf("the %s of %s is confirmed by reading it, not by acknowledgement", r.Plan.Mover.Kind, last.Slot))
+	case a.Seq != r.Seq:
+		return Refuse("stale", fmt.Errorf("seq %d is over: %s asks for %v under seq %d", a.Seq, r.ID, r.Want, r.Seq))
+	}
+	return nil
 }
 
 // acknowledgeable reports whether somebody else's word confirms the mover: nothing else reads its share back.

@@ -3,6 +3,7 @@ package deployments
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -184,11 +185,16 @@ func (p *Policy) checkTogether(m yamldoc.Map) {
 	if p.Plan.Mover.Kind == steps.Observe && p.Plan.Tolerance == 0 {
 		p.Plan.Tolerance = steps.Percent(3)
 	}
-	for _, a := range append(p.Plan.Failure.Do, p.Plan.Failure.Else...) {
+	for _, a := range slices.Concat(p.Plan.Failure.Do, p.Plan.Failure.Else) {
 		if a.Kind == steps.FlagOff && a.Key == p.Plan.Mover.Key && p.Plan.Mover.Kind == steps.FeatureFlag {
 			m.Get("on_failure").Errorf("write rollback: it turns this flag off", "the flag %s moves the traffic already", a.Key)
 		}
 	}
+	p.checkGuards(m)
+}
+
+// checkGuards demands a rule that can stop a release.
+func (p *Policy) checkGuards(m yamldoc.Map) {
 	guards := 0
 	for _, r := range p.Rules {
 		if r.OnFail != rules.Notify {

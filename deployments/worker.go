@@ -136,6 +136,10 @@ func (w *Worker) partition(ctx context.Context, partition int) {
 			if !ok {
 				return
 			}
+			if e.V > EntryVersion {
+				w.Log.ErrorContext(ctx, "partition handed back: a later version of serin wrote to it", slog.String("slot", e.Slot.String()), slog.Int("v", e.V))
+				return
+			}
 			if r := held[e.Slot]; r != nil && r.see(e) {
 				continue
 			}

@@ -204,7 +204,7 @@ func TestACrashAfterEveryAppendAndEffectLosesNothing(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.verdict = failsAt(2500)
-			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			w.release("1.1.0")
 			arm(w, func() error { cancel(); return errCrash })

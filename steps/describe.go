@@ -13,13 +13,10 @@ func Describe(prev, next Rollout) string {
 	if prev.Phase != next.Phase || prev.Seq != next.Seq {
 		return next.headline()
 	}
+	if s := next.holdChange(prev); s != "" {
+		return s
+	}
 	switch {
-	case next.Hold != nil && (prev.Hold == nil || prev.Hold.Verdict != next.Hold.Verdict):
-		return "holding: " + next.Hold.String()
-	case prev.Hold != nil && next.Hold == nil:
-		return "holding no more"
-	case next.Hold != nil && next.Hold.Told && !prev.Hold.Told:
-		return "still holding: " + next.Hold.String()
 	case next.Unconfirmed && !prev.Unconfirmed:
 		return "not confirmed within " + next.Plan.ConfirmWithin.String() + ": " + strings.TrimSpace(next.LastError+" (goes on being tried)")
 	case prev.Paused != next.Paused:
@@ -32,6 +29,20 @@ func Describe(prev, next Rollout) string {
 		return "trying again"
 	}
 	return strings.Join(append(next.actionChanges(prev), next.ruleChanges(prev)...), ", ")
+}
+
+func (r Rollout) holdChange(prev Rollout) string {
+	switch {
+	case r.Hold == nil && prev.Hold == nil:
+		return ""
+	case r.Hold == nil:
+		return "holding no more"
+	case prev.Hold == nil || prev.Hold.Verdict != r.Hold.Verdict:
+		return "holding: " + r.Hold.String()
+	case r.Hold.Told && !prev.Hold.Told:
+		return "still holding: " + r.Hold.String()
+	}
+	return ""
 }
 
 // actionChanges names the actions that have been confirmed.

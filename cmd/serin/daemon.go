@@ -140,7 +140,7 @@ func (d *daemon) exposers(ctx context.Context) (map[steps.MoverKind]deployments.
 	flag := deployments.FlagExposer{Store: natskv.Store{KV: kv}, Confirmer: d.confirmer}
 	return map[steps.MoverKind]deployments.Exposer{
 		steps.VersionFlag: flag, steps.FeatureFlag: flag,
-		steps.ExecMover: execExposer{}, steps.EventMover: elsewhere{}, steps.Observe: elsewhere{},
+		steps.ExecMover: newExecExposer(d.cfg.Env), steps.EventMover: elsewhere{}, steps.Observe: elsewhere{},
 	}, nil
 }
 

@@ -10,11 +10,16 @@ import (
 	"github.com/serin-cd/serin/steps/traffic"
 )
 
-// execExposer moves traffic by the commands of the policy.
-type execExposer struct{}
+// execExposer moves traffic by the commands of the policy. They get PATH and HOME of the daemon's environment: the rest
+// of it may hold credentials.
+type execExposer struct{ env []string }
 
-func (execExposer) Expose(ctx context.Context, w deployments.Wish) (steps.Observed, error) {
-	return traffic.Exec{Set: w.Mover.Set, Read: w.Mover.Read, Service: w.Service, Environment: w.Environment}.Expose(ctx, w.Exposure)
+func newExecExposer(env Env) execExposer {
+	return execExposer{env: []string{"PATH=" + env.Getenv("PATH"), "HOME=" + env.Getenv("HOME")}}
+}
+
+func (x execExposer) Expose(ctx context.Context, w deployments.Wish) (steps.Observed, error) {
+	return traffic.Exec{Set: w.Mover.Set, Read: w.Mover.Read, Service: w.Service, Environment: w.Environment, Env: x.env}.Expose(ctx, w.Exposure)
 }
 
 // elsewhere is traffic that somebody else moves: the request is told as an event, and confirmed by an acknowledgement

@@ -13,5 +13,5 @@
 // call has returned, nothing that it started runs any more: not a child, and not after a cancelled context. No release
 // can choose the command, add an argument, or turn an argument into an option. Nothing goes through a shell.
 //
-// It never retries, never remembers a share, and gives commands none of the daemon's environment but PATH and HOME.
+// It never retries, never remembers a share, and gives commands nothing of the daemon's environment.
 package traffic

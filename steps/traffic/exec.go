@@ -19,7 +19,7 @@ type Exec struct {
 	Service, Environment string
 
 	Dir   string        // where the commands run; "" is the daemon's own directory
-	Env   []string      // KEY=value, added to PATH, HOME and the SERIN_* variables
+	Env   []string      // KEY=value, for example PATH; the SERIN_* variables are added
 	Grace time.Duration // from being asked to end until being killed; 0 is 2 s
 
 	Settle time.Duration // how long after Set the share read back may still be another one; 0 is 2 s

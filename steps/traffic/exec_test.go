@@ -68,10 +68,8 @@ func TestArgumentsAreFilledInWithoutAShell(t *testing.T) {
 
 func TestACommandSeesOnlyItsOwnEnvironment(t *testing.T) {
 	t.Setenv("SERIN_NATS_PASSWORD", "secret")
-	t.Setenv("HOME", "/home/serin")
-	t.Setenv("PATH", os.Getenv("PATH"))
 	out := filepath.Join(t.TempDir(), "out")
-	x := traffic.Exec{Set: sh(`env | grep -E '^(SERIN|HOME|EXTRA|PWD)' | sort >"$1"`, out), Dir: "/", Env: []string{"EXTRA=1"}, Service: "checkout", Environment: "production"}
+	x := traffic.Exec{Set: sh(`env | grep -E '^(SERIN|HOME|EXTRA|PWD)' | sort >"$1"`, out), Dir: "/", Env: []string{"EXTRA=1", "PATH=" + os.Getenv("PATH"), "HOME=/home/serin"}, Service: "checkout", Environment: "production"}
 	if _, err := x.Expose(t.Context(), at25); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -26,7 +25,7 @@ func (x Exec) variables(e steps.Exposure) map[string]string {
 
 // environ is all that a command sees of the environment. The daemon's own may hold credentials, and stays out.
 func (x Exec) environ(e steps.Exposure) []string {
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	env := make([]string, 0, len(x.Env)+8)
 	values := x.variables(e)
 	for _, name := range steps.ExecVariables() {
 		env = append(env, "SERIN_"+strings.ToUpper(name)+"="+values[name])
