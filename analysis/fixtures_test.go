@@ -9,15 +9,13 @@ import (
 
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
-func ptr(f float64) *float64 { return &f }
-
 // errorRatio is the usual rule: at most 5 % errors, of 50 requests or more.
 func errorRatio() rules.Rule {
 	return rules.Rule{
 		Name:  "errors",
 		Bad:   rules.MustCompile(`sum(increase(bad{version="{{version}}"}[{{window}}]))`),
 		Total: rules.MustCompile(`sum(increase(all{version="{{version}}"}[{{window}}]))`),
-		Max:   ptr(0.05), MinSamples: 50, CriticalMax: ptr(0.5), CriticalMin: 10,
+		Max:   new(0.05), MinSamples: 50, CriticalMax: new(0.5), CriticalMin: 10,
 		Window: 2 * time.Minute, OnNoData: rules.Hold, OnDataLost: rules.Rollback,
 	}
 }
@@ -27,7 +25,7 @@ func latency() rules.Rule {
 	return rules.Rule{
 		Name:  "latency",
 		Query: rules.MustCompile(`max(latency{version="{{version}}"})`),
-		Min:   ptr(0.1), Max: ptr(0.5),
+		Min:   new(0.1), Max: new(0.5),
 		Window: 2 * time.Minute, OnNoData: rules.Hold, OnDataLost: rules.Rollback,
 	}
 }

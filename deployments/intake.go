@@ -106,14 +106,18 @@ func (w *Worker) dequeue(ctx context.Context, last Entry) (Entry, error) {
 	if err != nil {
 		return last, err
 	}
-	stable, refusal, err := w.check(ctx, last.State, q.Release, p)
-	if err != nil {
-		return last, err
-	}
-	answer, why := Accepted, ""
-	if refusal != nil {
-		answer, why = Rejected, refusal.Error()
-		w.Log.WarnContext(ctx, "release rejected", slog.String("slot", last.Slot.String()), slog.String("version", q.Release.Version), slog.String("why", why))
+	stable, answer, why := last.State.Stable, Accepted, ""
+	if stable == q.Release.Version {
+		answer, why = Duplicate, stable+" serves already"
+	} else {
+		var refusal error
+		if stable, refusal, err = w.check(ctx, last.State, q.Release, p); err != nil {
+			return last, err
+		}
+		if refusal != nil {
+			answer, why = Rejected, refusal.Error()
+			w.Log.WarnContext(ctx, "release rejected", slog.String("slot", last.Slot.String()), slog.String("version", q.Release.Version), slog.String("why", why))
+		}
 	}
 	from := last
 	from.State.Stable = stable

@@ -231,7 +231,7 @@ func TestValuesThatDifferNeverLookTheSame(t *testing.T) {
 		value, limit := rapid.Float64Range(0, 1).Draw(rt, "value"), rapid.Float64Range(0, 1).Draw(rt, "limit")
 		e := event("rollout.failed", func(e *deployments.Event) {
 			turnedBack(&e.Data)
-			e.Data.Evidence[0].Reading.Value, e.Data.Evidence[0].Reading.Limit = ref(analysis.Number(value)), ref(analysis.Number(limit))
+			e.Data.Evidence[0].Reading.Value, e.Data.Evidence[0].Reading.Limit = new(analysis.Number(value)), new(analysis.Number(limit))
 		})
 		line := notify.Text(e)
 		said := regexp.MustCompile(`error-rate (\S+) % ([<>=]) (\S+) %`).FindStringSubmatch(line)

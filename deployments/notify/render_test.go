@@ -22,8 +22,6 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 var start = time.Date(2026, 11, 20, 14, 0, 0, 0, time.UTC)
 
-func ref[T any](v T) *T { return &v }
-
 // event is the second step of a rollout of checkout 1.4.2, twelve minutes after its start.
 func event(name string, change func(*deployments.Event)) deployments.Event {
 	e := deployments.Event{
@@ -43,12 +41,12 @@ func event(name string, change func(*deployments.Event)) deployments.Event {
 var errorRate = analysis.Judgement{Rule: "error-rate", Verdict: analysis.Unhealthy, Reason: "above max", Data: true, Reading: analysis.Reading{
 	BadQuery:   `sum(increase(http_requests_total{service="checkout",version="1.4.2",code=~"5.."}[2m]))`,
 	TotalQuery: `sum(increase(http_requests_total{service="checkout",version="1.4.2"}[2m]))`,
-	Window:     2 * time.Minute, Value: ref(analysis.Number(0.1820388)), Limit: ref(analysis.Number(0.05)), LimitKind: "max",
-	Stable: ref(analysis.Number(0.004)), Bad: ref(analysis.Number(75)), Total: ref(analysis.Number(411.99)),
+	Window:     2 * time.Minute, Value: new(analysis.Number(0.1820388)), Limit: new(analysis.Number(0.05)), LimitKind: "max",
+	Stable: new(analysis.Number(0.004)), Bad: new(analysis.Number(75)), Total: new(analysis.Number(411.99)),
 }}
 
 var latency = analysis.Judgement{Rule: "p95", Verdict: analysis.Healthy, Data: true, Reading: analysis.Reading{
-	Query: "histogram_quantile(0.95, …)", Window: 2 * time.Minute, Value: ref(analysis.Number(0.2123)), Limit: ref(analysis.Number(0.3)), LimitKind: "max",
+	Query: "histogram_quantile(0.95, …)", Window: 2 * time.Minute, Value: new(analysis.Number(0.2123)), Limit: new(analysis.Number(0.3)), LimitKind: "max",
 }}
 
 func turnedBack(d *deployments.EventData) {
@@ -59,7 +57,7 @@ func turnedBack(d *deployments.EventData) {
 
 func confirmed(d *deployments.EventData) {
 	turnedBack(d)
-	d.Confirmed, d.Target, d.From, d.To = 0, "checkout-version", "1.4.2", ref("1.4.1")
+	d.Confirmed, d.Target, d.From, d.To = 0, "checkout-version", "1.4.2", new("1.4.1")
 	d.Actions[0].Confirmed, d.Actions[0].How = start.Add(12*time.Minute), "evaluated by OpenFeature"
 }
 

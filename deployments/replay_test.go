@@ -1,0 +1,140 @@
+package deployments_test
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/steps"
+)
+
+// replay proves that each recorded decision follows from its recorded input and evidence.
+func (w *world) replay() {
+	w.t.Helper()
+	prev := deployments.Entry{}
+	for _, e := range w.journal.Entries() {
+		in, decided, err := deployments.DecodeInput(e)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if decided {
+			got, _ := prev.State.Rollout.Next(e.At, in)
+			if diff := cmp.Diff(*e.State.Rollout, got); diff != "" {
+				w.t.Fatalf("rev %d (%s) does not follow from what was recorded (-recorded +replayed):\n%s", e.Rev, e.Note, diff)
+			}
+		}
+		prev = e
+	}
+}
+
+// story is a release that fails, and its fix.
+func story(t *testing.T) *world {
+	w := newWorld(t)
+	w.verdict = failsAt(2500)
+	w.release("1.1.0")
+	w.run("one", time.Hour)
+	w.release("1.1.1")
+	w.run("two", time.Hour)
+	return w
+}
+
+func TestEveryDecisionFollowsFromItsRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { story(t).replay() })
+}
+
+// TestTheJournalsFormatIsKept holds a whole story against testdata/journal.v1.jsonl: fields are only added within a
+// version, and what was written once is read for ever.
+func TestTheJournalsFormatIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const golden = "testdata/journal.v1.jsonl"
+		var lines []string
+		for _, e := range story(t).journal.Entries() {
+			e.Op = "op"
+			text, err := json.Marshal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, string(text))
+		}
+		if *update {
+			if err := os.WriteFile(golden, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(strings.Split(strings.TrimSpace(string(want)), "\n"), lines); diff != "" {
+			t.Errorf("the journal of the story (-golden +now):\n%s", diff)
+		}
+	})
+}
+
+func TestEventsOfAStory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := story(t)
+		var got []string
+		for _, e := range w.events() {
+			line := e.Name + " " + string(e.Severity) + " " + e.Data.Version
+			if e.Data.Target != "" && e.Name != "release.accepted" {
+				line += " " + e.Data.Target
+			}
+			got = append(got, line)
+		}
+		want := []string{
+			"release.accepted info 1.1.0", "step.started info 1.1.0", "traffic.requested info 1.1.0", "traffic.confirmed info 1.1.0",
+			"step.passed info 1.1.0", "step.started info 1.1.0", "traffic.requested info 1.1.0", "traffic.confirmed info 1.1.0",
+			"rule.failing info 1.1.0 errors",
+			"traffic.requested info 1.1.0", "rollout.failed warning 1.1.0", "rollback.requested info 1.1.0",
+			"rollback.completed info 1.1.0 checkout-version", "rule.recovered info 1.1.0 errors", "rollout.restored info 1.1.0",
+			"release.accepted info 1.1.1", "step.started info 1.1.1", "traffic.requested info 1.1.1", "traffic.confirmed info 1.1.1",
+			"step.passed info 1.1.1", "step.started info 1.1.1", "traffic.requested info 1.1.1", "traffic.confirmed info 1.1.1",
+			"step.passed info 1.1.1", "step.started info 1.1.1", "traffic.requested info 1.1.1", "traffic.confirmed info 1.1.1",
+			"rollout.promoted info 1.1.1",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestWhatBecomesOfARelease(t *testing.T) {
+	rollout := func(version string, phase steps.Phase, failed bool) *steps.Rollout {
+		r := &steps.Rollout{ID: "r", Version: version, Phase: phase}
+		if failed {
+			r.Failure = &steps.FailureState{}
+		}
+		return r
+	}
+	rel := deployments.Release{Slot: slot, ID: "new", Version: "2"}
+	old := &deployments.Release{Slot: slot, ID: "old"}
+	for name, c := range map[string]struct {
+		state deployments.State
+		want  deployments.Answer
+	}{
+		"first release":              {deployments.State{}, deployments.Accepted},
+		"nothing under way":          {deployments.State{Rollout: rollout("1", steps.Ended, false), Release: old, Stable: "1"}, deployments.Accepted},
+		"promoted already":           {deployments.State{Rollout: rollout("2", steps.Ended, false), Release: old, Stable: "2"}, deployments.Duplicate},
+		"rolled back: a new try":     {deployments.State{Rollout: rollout("2", steps.Ended, true), Release: old, Stable: "1"}, deployments.Accepted},
+		"the same event":             {deployments.State{Rollout: rollout("2", steps.Ended, true), Release: &rel, Stable: "1"}, deployments.Duplicate},
+		"under way":                  {deployments.State{Rollout: rollout("2", steps.Baking, false), Release: old}, deployments.Duplicate},
+		"another is under way":       {deployments.State{Rollout: rollout("1", steps.Baking, false), Release: old}, deployments.Supersedes},
+		"a rollback is under way":    {deployments.State{Rollout: rollout("1", steps.Reverting, true), Release: old}, deployments.Waits},
+		"its own rollback goes on":   {deployments.State{Rollout: rollout("2", steps.Reverting, true), Release: old}, deployments.Waits},
+		"it waits already":           {deployments.State{Rollout: rollout("1", steps.Reverting, true), Release: old, Queue: []deployments.Queued{{Release: rel}}}, deployments.Duplicate},
+		"back to the stable version": {deployments.State{Rollout: rollout("3", steps.Baking, false), Release: old, Stable: "2"}, deployments.Supersedes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, why := c.state.Judge(rel); got != c.want {
+				t.Errorf("%s (%s), want %s", got, why, c.want)
+			}
+		})
+	}
+}
