@@ -61,6 +61,7 @@ func newRoot(env Env) *cobra.Command {
 	root.SetErr(env.Stderr)
 	root.SetVersionTemplate("serin {{.Version}}\n")
 	root.AddCommand(
+		newDemo(env),
 		newServe(env),
 		newRelease(env),
 		newStatus(env),

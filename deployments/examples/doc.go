@@ -1,0 +1,3 @@
+// Package examples holds policies that run as they stand: that of `serin demo`, and beside it, in folders of their own,
+// policies for movers that need more than a policy. It holds text and decides nothing.
+package examples
