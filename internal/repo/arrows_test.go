@@ -64,6 +64,10 @@ func forbidden(from, to string, inTest bool) string {
 		return "internal/diag imports nothing of ours"
 	case within(to, "cmd"):
 		return "nothing imports cmd"
+	case within(from, "internal/e2e"):
+		return unless(inTest, "internal/e2e looks at Serin from outside, in tests alone")
+	case within(to, "internal/e2e"):
+		return "nothing imports internal/e2e"
 	case within(to, "internal/repo"):
 		return unless(inTest, "internal/repo is for tests")
 	case within(from, "internal/lab"):
@@ -166,6 +170,9 @@ func TestArrowsAgainstTheHouseAreFound(t *testing.T) {
 		"a package to the lab":          {"analysis/prometheus", "internal/lab", false, false},
 		"its test to the lab":           {"analysis/prometheus", "internal/lab/promlab", true, true},
 		"the lab to Serin":              {"internal/lab", "flags", false, false},
+		"the end-to-end test to all":    {"internal/e2e", "flags/openfeature", true, true},
+		"what it runs to Serin":         {"internal/e2e/service", "flags", false, false},
+		"anything to the end-to-end":    {"flags", "internal/e2e", true, false},
 		"cmd to all":                    {"cmd/serin", "deployments/jetstream", false, true},
 		"anything to cmd":               {"deployments", "cmd/serin", true, false},
 		"an adapter to the noun aside":  {"flags/natskv", "steps", false, false},
