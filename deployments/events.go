@@ -91,7 +91,11 @@ func (t *teller) release(in Released) {
 	case Supersedes, Waits:
 		name = "release.queued"
 	}
-	ev := t.tell(name, severity, in.Release.ID, in.Why)
+	why := in.Why
+	if in.Answer == Accepted {
+		why = "stable is " + cmp.Or(t.e.State.Rollout.Stable, "not known: this is the first release")
+	}
+	ev := t.tell(name, severity, in.Release.ID, why)
 	ev.Data.Version, ev.Data.Release = in.Release.Version, in.Release.ID
 	ev.Data.Author, ev.Data.RunURL = in.Release.Author, in.Release.RunURL
 	if in.Answer == Accepted {

@@ -55,7 +55,7 @@ func namedMover(section yamldoc.Map) (MoverKind, bool) {
 		}
 	}
 	switch {
-	case !section.IsMap():
+	case !section.IsMap(), len(named) == 0 && section.Strange():
 		return "", false // said already
 	case len(named) == 0:
 		section.Errorf(moverCure, "names no mover")

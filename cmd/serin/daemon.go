@@ -54,35 +54,39 @@ type daemon struct {
 }
 
 // newDaemon connects or embeds NATS, sets up what is missing there, and wires the worker. Nothing is advanced before Run.
-func newDaemon(ctx context.Context, cfg daemonConfig) (d *daemon, err error) {
-	d = &daemon{cfg: cfg, names: cfg.NATS.names(), registry: prom.NewRegistry(), lost: make(chan error, 1)}
-	defer func() {
-		if err != nil {
-			d.close()
-		}
-	}()
-	if d.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.HTTP); err != nil {
-		return nil, fmt.Errorf("listen for metrics: %w (use --http for another address)", err)
-	}
-	if err = d.connect(ctx); err != nil {
+func newDaemon(ctx context.Context, cfg daemonConfig) (*daemon, error) {
+	d := &daemon{cfg: cfg, names: cfg.NATS.names(), registry: prom.NewRegistry(), lost: make(chan error, 1)}
+	if err := d.open(ctx); err != nil {
+		d.close()
 		return nil, err
+	}
+	return d, nil
+}
+
+func (d *daemon) open(ctx context.Context) (err error) {
+	cfg := d.cfg
+	if err = d.connect(ctx); err != nil {
+		return err
+	}
+	if d.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.HTTP); err != nil {
+		return fmt.Errorf("listen for metrics: %w (use --http for another address)", err)
 	}
 	if err = jetstream.Setup(ctx, d.js, jetstream.Layout{Names: d.names}); err != nil {
-		return nil, err
+		return err
 	}
 	policies, err := jetstream.OpenPolicies(ctx, d.js, d.names)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err = offer(ctx, policies, cfg.Policies); err != nil {
-		return nil, err
+		return err
 	}
 	if d.journal, err = jetstream.OpenJournal(ctx, d.js, d.names, cfg.Log); err != nil {
-		return nil, err
+		return err
 	}
 	exposers, err := d.exposers(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.querier = &prometheus.Client{Default: cfg.Prometheus}
 	d.worker = &deployments.Worker{
@@ -90,7 +94,7 @@ func newDaemon(ctx context.Context, cfg daemonConfig) (d *daemon, err error) {
 		Analyst: analysis.Analyst{Querier: d.querier}, Exposers: exposers, Metrics: deployments.NewMetrics(d.registry),
 		Now: cfg.Env.Now, Log: cfg.Log, Capacity: d.journal.Partitions(), Lag: queryLag,
 	}
-	return d, nil
+	return nil
 }
 
 // queryLag is how long after its instant a query is asked: scrapes of that instant have landed by then.
