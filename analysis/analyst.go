@@ -21,7 +21,7 @@ func (a Analyst) Measure(ctx context.Context, rs []Request, at time.Time) []Judg
 		f := &facts[i]
 		f.At, f.Seen, f.Window = at, r.Seen, Clip(r.Rule, r.Since, r.Inside, at)
 		if f.Window.Proof != ProvesNothing {
-			first.questions(r, r.Vars.Version, f.Window.Length, &f.New)
+			first.questions(r, r.Vars, f.Window.Length, &f.New)
 		}
 	}
 	a.ask(ctx, first, at)
@@ -51,7 +51,8 @@ func (f *Facts) followUp(r Request, j Judgement, b *batch) {
 		b.add(Query{Source: r.Source, Template: r.Rule.Total, Vars: vars}, f.StepTotal)
 		failing = nearest(r.Rule, float64(*j.Reading.Value)).broken()
 	}
-	if !hasStable(r) {
+	others, ok := r.others()
+	if !ok {
 		return
 	}
 	lost := f.Seen && f.New.empty(r.Rule)
@@ -59,13 +60,20 @@ func (f *Facts) followUp(r Request, j Judgement, b *batch) {
 	explain := j.Data && failing && !uses(r.Rule, "stable_version")
 	if lost || explain {
 		f.Stable = new(Answer)
-		b.questions(r, r.Vars.StableVersion, f.Window.Length, f.Stable)
+		b.questions(r, others, f.Window.Length, f.Stable)
 	}
 }
 
-// hasStable reports whether the rule's questions can be asked for the stable version, and would then be other ones.
-func hasStable(r Request) bool {
-	return r.Vars.StableVersion != "" && r.Vars.StableVersion != r.Vars.Version && uses(r.Rule, "version")
+// others are the variables of what the other users get. It is false when there is nothing else, or when the rule's
+// questions would be the same for it.
+func (r Request) others() (rules.Vars, bool) {
+	o := r.Vars
+	o.Version = r.Vars.StableVersion
+	if r.Others.Version != "" {
+		o.Version, o.Variant = r.Others.Version, r.Others.Variant
+	}
+	differs := o.Version != r.Vars.Version && uses(r.Rule, "version") || o.Variant != r.Vars.Variant && uses(r.Rule, "variant")
+	return o, o.Version != "" && differs
 }
 
 // stepWindow is the time since the step's start, if more samples may be found there than in the reading's window and
@@ -96,10 +104,9 @@ func (b *batch) add(q Query, into *Result) {
 	b.queries, b.into = append(b.queries, q), append(b.into, into)
 }
 
-// questions adds a rule's questions about one version.
-func (b *batch) questions(r Request, version string, window time.Duration, into *Answer) {
-	vars := r.Vars
-	vars.Version, vars.Window = version, window
+// questions adds a rule's questions about one version or variant.
+func (b *batch) questions(r Request, vars rules.Vars, window time.Duration, into *Answer) {
+	vars.Window = window
 	if !r.Rule.Ratio() {
 		b.add(Query{Source: r.Source, Template: r.Rule.Query, Vars: vars}, &into.Value)
 		return

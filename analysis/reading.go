@@ -73,6 +73,8 @@ type Request struct {
 	Source *Source // nil: the client's own
 	Rule   rules.Rule
 	Vars   rules.Vars // Window is set by the Analyst
+	// Others has the Version and Variant that the other users get. Without a Version it is Vars.StableVersion.
+	Others rules.Vars
 	// Since is the first instant that belongs to this rollout's new version: a window that reaches behind it proves
 	// nothing, so {{window}} is clipped to it.
 	Since time.Time

@@ -43,9 +43,9 @@ func (a Analyst) Shares(ctx context.Context, rs []Request, at time.Time) []Measu
 		if out[i].Why = unmeasurable(r, out[i].Window); out[i].Why != "" {
 			continue
 		}
-		for k, version := range [2]string{r.Vars.Version, r.Vars.StableVersion} {
-			vars := r.Vars
-			vars.Version, vars.Window = version, out[i].Window
+		others, _ := r.others()
+		for k, vars := range [2]rules.Vars{r.Vars, others} {
+			vars.Window = out[i].Window
 			b.add(Query{Source: r.Source, Template: r.Rule.Total, Vars: vars}, &totals[i][k])
 		}
 	}
@@ -67,10 +67,11 @@ func shareWindow(r Request, at time.Time) time.Duration {
 
 // unmeasurable says why a rule cannot tell the share, or "".
 func unmeasurable(r Request, window time.Duration) string {
+	_, measurable := r.others()
 	switch {
-	case !r.Rule.Ratio() || !r.Rule.Total.Uses("version"):
+	case !r.Rule.Ratio() || !r.Rule.Total.Uses("version") && !r.Rule.Total.Uses("variant"):
 		return "the rule has no total that uses {{version}}"
-	case !hasStable(r):
+	case !measurable:
 		return "there is no other stable version"
 	case window <= 0:
 		return "nothing is exposed yet"

@@ -127,13 +127,13 @@ func (r *runner) aim(ctx context.Context) {
 	}
 }
 
-// request asks for one rule. After a rollback the stable version is asked for: it serves the users then.
+// request asks for one rule. After a rollback it asks for what serves the users then.
 func request(p Policy, r steps.Rollout, m steps.Measure, rule rules.Rule) analysis.Request {
 	vars := p.RuleVars(r)
 	if m.Stable {
-		vars.Version, vars.StableVersion, vars.Variant = r.Stable, "", "off"
+		vars.Version, vars.Variant = p.others(r).Version, p.others(r).Variant
 	}
-	return analysis.Request{Source: p.Source, Rule: rule, Vars: vars, Since: m.Since, Inside: m.Inside, Seen: slices.Contains(m.Seen, rule.Name)}
+	return analysis.Request{Source: p.Source, Rule: rule, Vars: vars, Others: p.others(r), Since: m.Since, Inside: m.Inside, Seen: slices.Contains(m.Seen, rule.Name)}
 }
 
 // measured takes an answer, unless the state asks for something else by now.

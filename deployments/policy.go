@@ -137,6 +137,14 @@ func (p Policy) RuleVars(r steps.Rollout) rules.Vars {
 	return v
 }
 
+// others are the version and variant of the users without the new one: a feature flag is off for them, in the same binary.
+func (p Policy) others(r steps.Rollout) rules.Vars {
+	if p.Plan.Mover.Kind == steps.FeatureFlag {
+		return rules.Vars{Version: r.Version, Variant: "off"}
+	}
+	return rules.Vars{Version: r.Stable, Variant: r.Stable}
+}
+
 // SourceID is the identity of the policy's Prometheus; "" is the daemon's own.
 func (p Policy) SourceID() string {
 	if p.Source == nil {
@@ -148,7 +156,7 @@ func (p Policy) SourceID() string {
 // shareRule is the first rule whose total tells the versions apart: by it the measured share of traffic is known.
 func (p Policy) shareRule() (rules.Rule, bool) {
 	for _, r := range p.Rules {
-		if r.Ratio() && r.Total.Uses("version") {
+		if r.Ratio() && (r.Total.Uses("version") || r.Total.Uses("variant")) {
 			return r, true
 		}
 	}
