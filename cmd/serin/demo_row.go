@@ -42,15 +42,14 @@ const unlimited = 1 << 20
 func (r row) text(width int, p painter) string {
 	var b strings.Builder
 	for _, s := range r {
-		t := s.string
-		if n := utf8.RuneCountInString(t); n > width {
-			t = string([]rune(t)[:max(width-1, 0)]) + "…"
-			b.WriteString(p.paint(t, s.colour))
+		n := utf8.RuneCountInString(s.string)
+		if n > width {
+			cut := string([]rune(s.string)[:max(width-1, 0)]) + "…"
+			b.WriteString(p.paint(cut, s.colour))
 			break
-		} else {
-			width -= n
 		}
-		b.WriteString(p.paint(t, s.colour))
+		width -= n
+		b.WriteString(p.paint(s.string, s.colour))
 	}
 	return b.String()
 }

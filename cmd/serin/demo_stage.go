@@ -92,7 +92,7 @@ func (s *stage) stop() {
 }
 
 func (s *stage) makeDir(context.Context) (err error) {
-	if s.dir, err = os.MkdirTemp("", "serin-demo-"); err != nil {
+	if s.dir, err = os.MkdirTemp(s.env.Getenv("TMPDIR"), "serin-demo-"); err != nil {
 		return fmt.Errorf("make a directory for the data: %w", err)
 	}
 	if !s.o.keep {

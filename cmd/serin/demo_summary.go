@@ -17,7 +17,7 @@ var columns = []string{"release", "outcome", "confirmed %", "failed rule", "valu
 // summary is the end of the demonstration, in lines.
 func summary(r demoResult) []string {
 	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, strings.Join(columns, "\t")+"\t")
 	for _, rel := range r.Releases {
 		fmt.Fprintln(w, strings.Join(cells(rel), "\t")+"\t")
@@ -126,6 +126,7 @@ func keptLines(r demoResult) []string {
 
 // curl is the command that asks a query at an instant.
 func curl(prometheus, query string, at time.Time) string {
+	query = strings.ReplaceAll(query, "\n", " ")
 	return fmt.Sprintf("curl -sG %s/api/v1/query --data-urlencode %s --data-urlencode time=%s", prometheus, shellQuoted("query="+clean(query)), at.UTC().Format(time.RFC3339Nano))
 }
 

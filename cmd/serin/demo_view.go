@@ -94,10 +94,12 @@ func railOf(r steps.Rollout) (marks, labels row) {
 	const gap = 9
 	marks, labels = row{{"  ", none}}, row{{"  ", none}}
 	for i, s := range r.Plan.Steps {
-		mark, line, c := "○", "┈", dim
+		mark, c := "○", dim
+		line := span{strings.Repeat("┈", gap), dim}
 		switch {
 		case i < r.Step:
-			mark, line, c = "●", "━", green
+			mark, c = "●", green
+			line = span{strings.Repeat("━", gap), green}
 		case i == r.Step && r.Failure != nil:
 			mark, c = "✗", red
 		case i == r.Step && r.Confirmed == s.Share:
@@ -107,7 +109,7 @@ func railOf(r steps.Rollout) (marks, labels row) {
 		}
 		marks = append(marks, span{mark, c})
 		if i < len(r.Plan.Steps)-1 {
-			marks = append(marks, span{strings.Repeat(line, gap), c})
+			marks = append(marks, line)
 		}
 		labels = append(labels, span{fmt.Sprintf("%-*s", gap+1, s.Share), c})
 	}
