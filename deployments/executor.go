@@ -132,13 +132,13 @@ func (x *executor) insist(ctx context.Context, w Wish) {
 	}
 }
 
-// wanted reads the slot's last entry before a write: an older wish is dropped. When the journal cannot be read, a kill
-// goes on and anything else waits.
+// wanted reads the slot's last entry before a write: an older wish is dropped. When the journal cannot be read, or a
+// replica of it lags behind, a kill goes on and anything else waits.
 func (x *executor) wanted(ctx context.Context, w Wish) bool {
 	for {
 		last, err := x.worker.Journal.Last(ctx, w.Slot)
 		switch {
-		case err == nil:
+		case err == nil && last.Rev >= w.rev:
 			return last.wants(w)
 		case w.Exposure.Kill && ctx.Err() == nil:
 			return true

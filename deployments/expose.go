@@ -15,6 +15,8 @@ type Wish struct {
 	Target     steps.Target
 	Mover      steps.Mover // of the target: for a flag action, that flag
 	Exposure   steps.Exposure
+
+	rev uint64 // of the entry that wants it: an older one says nothing about it
 }
 
 // Exposer makes a wish true and reads it back. Doing it twice changes nothing. Not confirmed, and no error, means that
@@ -38,7 +40,7 @@ func (e Entry) wishes() []Wish {
 	var out []Wish
 	for _, effect := range r.Pending() {
 		if x, ok := effect.(steps.Expose); ok {
-			w := Wish{Slot: e.Slot, Rollout: r.ID, Generation: e.State.Generation, Seq: x.Seq, Target: x.Target, Exposure: x.Exposure, Mover: r.Plan.Mover}
+			w := Wish{Slot: e.Slot, Rollout: r.ID, Generation: e.State.Generation, Seq: x.Seq, Target: x.Target, Exposure: x.Exposure, Mover: r.Plan.Mover, rev: e.Rev}
 			if x.Target != steps.Traffic {
 				w.Mover = steps.Mover{Kind: steps.FeatureFlag, Key: string(x.Target)[len(steps.FlagTarget("")):]}
 			}
