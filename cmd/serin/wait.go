@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -25,6 +26,7 @@ type waiter struct {
 	begin       time.Time
 	rollout     string // once it is accepted
 	unconfirmed bool
+	turned      string // why the rollout turned back, once it has
 	last        deployments.Event
 }
 
@@ -134,18 +136,23 @@ func (w *waiter) hear(e deployments.Event) (*result, int) {
 	if w.flags.output == "text" {
 		fmt.Fprintf(w.env.Stdout, "%s  %s\n", e.Time.UTC().Format(time.TimeOnly), clean(notify.Text(e)))
 	}
-	if e.Name == "rollback.failed" {
+	switch e.Name {
+	case "rollback.failed":
 		w.unconfirmed = true
+	case "rollout.failed", "rollout.aborted", "release.superseded":
+		w.turned = e.Data.Reason
 	}
 	if e.Data.Phase == steps.Ended && e.Data.Rollout == w.rollout {
-		return ended(e.Data)
+		r, code := ended(e.Data)
+		r.Reason = cmp.Or(w.turned, r.Reason)
+		return r, code
 	}
 	return nil, 0
 }
 
 // ended is the result and the exit status of a rollout that is over.
 func ended(d deployments.EventData) (*result, int) {
-	r := &result{Outcome: string(d.Outcome), Cause: string(d.Cause), Reason: d.Reason, Percent: d.Percent}
+	r := &result{Outcome: string(d.Outcome), Cause: string(d.Cause), Reason: d.Reason, Percent: cmp.Or(d.FromPercent, d.Percent)}
 	switch {
 	case d.Outcome == steps.Promoted:
 		return r, exitOK
