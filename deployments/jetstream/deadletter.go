@@ -19,9 +19,16 @@ const (
 	HeaderStream   = "Serin-Stream"   // the stream it was taken from
 	HeaderSequence = "Serin-Sequence" // its sequence there
 	HeaderID       = "Serin-Id"       // its Nats-Msg-Id, if it had one
+	HeaderSize     = "Serin-Size"     // bytes of its body, where the dead letter has only the beginning
 )
 
-const maxReasonText = 1024 // bytes
+// Bounds of a dead letter, in bytes: whatever the message was, its letter can be published.
+const (
+	maxReasonText    = 1024
+	maxLetterBody    = maxRelease
+	maxLetterHeaders = 64 << 10
+	maxLetterID      = 32 << 10
+)
 
 var reasonForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
@@ -40,19 +47,17 @@ func bury(ctx context.Context, js jetstream.JetStream, n Names, msg jetstream.Ms
 		reason = "invalid"
 	}
 	seq := strconv.FormatUint(meta.Sequence.Stream, 10)
-	letter := &nats.Msg{Subject: n.Subject("dlq", reason), Data: msg.Data(), Header: nats.Header{}}
-	for k, v := range msg.Headers() {
-		// The server acts on its own headers.
-		if !strings.HasPrefix(strings.ToLower(k), "nats-") {
-			letter.Header[k] = v
-		}
+	letter := &nats.Msg{Subject: n.Subject("dlq", reason), Header: letterHeaders(msg.Headers())}
+	letter.Data = msg.Data()[:min(len(msg.Data()), maxLetterBody)]
+	if len(letter.Data) < len(msg.Data()) {
+		letter.Header[HeaderSize] = []string{strconv.Itoa(len(msg.Data()))}
 	}
 	text := cause.Error()
 	letter.Header[HeaderReason] = []string{percentEncode(text[:min(len(text), maxReasonText)])}
 	letter.Header[HeaderSubject] = []string{percentEncode(msg.Subject())}
 	letter.Header[HeaderStream] = []string{meta.Stream}
 	letter.Header[HeaderSequence] = []string{seq}
-	if id := msg.Headers().Get(nats.MsgIdHdr); id != "" {
+	if id := msg.Headers().Get(nats.MsgIdHdr); id != "" && len(id) <= maxLetterID {
 		letter.Header[HeaderID] = []string{percentEncode(id)}
 	}
 	id := meta.Stream + "/" + seq + "/" + meta.Consumer
@@ -63,4 +68,21 @@ func bury(ctx context.Context, js jetstream.JetStream, n Names, msg jetstream.Ms
 		return fmt.Errorf("terminate message %s: %w", seq, err)
 	}
 	return nil
+}
+
+// letterHeaders are a message's own headers, as far as they fit: the server acts on those that are its own.
+func letterHeaders(h nats.Header) nats.Header {
+	out, size := nats.Header{}, 0
+	for k, values := range h {
+		for _, v := range values {
+			size += len(k) + len(v)
+		}
+		if size > maxLetterHeaders {
+			return nats.Header{}
+		}
+		if !strings.HasPrefix(strings.ToLower(k), "nats-") {
+			out[k] = values
+		}
+	}
+	return out
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/serin-cd/serin/deployments"
@@ -140,10 +142,31 @@ func TestEveryKindOfGarbageIsDeadLetteredAndHoldsUpNothing(t *testing.T) {
 	}
 }
 
-func TestAnOversizedEventIsNotStored(t *testing.T) {
-	l := newLab(t)
-	if _, err := l.js.Publish(t.Context(), subject, make([]byte, maxRelease+1)); err == nil {
-		t.Error("it was stored")
+func TestTheLargestMessageOfAServerHasADeadLetterThatFits(t *testing.T) {
+	most := int64(1 << 20)
+	for name, headers := range map[string]nats.Header{
+		"a large body":  {},
+		"large headers": {"X-Large": {strings.Repeat("x", 65_000)}}, // a stream takes less than 64 KiB
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			size := int(most)
+			for k, v := range headers {
+				size -= len("NATS/1.0\r\n\r\n") + len(k) + len(": \r\n") + len(v[0])
+			}
+			if err := l.js.Conn().PublishMsg(&nats.Msg{Subject: subject, Header: headers, Data: make([]byte, size)}); err != nil {
+				t.Fatal(err)
+			}
+			publish(t, l, deployments.Release{Slot: checkout, Version: "good"})
+			if got := receive(t, acceptAll(t, l)); got.Version != "good" {
+				t.Errorf("%q was accepted", got.Version)
+			}
+			msg := letter(t, l)
+			cut := size > maxRelease
+			if want := min(size, maxRelease); len(msg.Data()) != want || cut != (msg.Headers().Get(HeaderSize) == strconv.Itoa(size)) {
+				t.Errorf("%s with %d bytes, %s %q; want %d of %d", msg.Subject(), len(msg.Data()), HeaderSize, msg.Headers().Get(HeaderSize), want, size)
+			}
+		})
 	}
 }
 

@@ -102,9 +102,10 @@ func (l Layout) journal(ctx context.Context, js jetstream.JetStream) error {
 }
 
 func (l Layout) releases(ctx context.Context, js jetstream.JetStream) error {
+	// No MaxMsgSize: who publishes without asking for an answer would never learn of the refusal. The intake refuses.
 	if err := l.stream(ctx, js, jetstream.StreamConfig{
 		Name: l.Names.Stream(ReleasesStream), Subjects: []string{l.Names.Subject("release.*.*")},
-		Retention: jetstream.WorkQueuePolicy, Duplicates: time.Hour, MaxAge: 7 * 24 * time.Hour, MaxMsgSize: maxRelease,
+		Retention: jetstream.WorkQueuePolicy, Duplicates: time.Hour, MaxAge: 7 * 24 * time.Hour,
 	}); err != nil {
 		return err
 	}
