@@ -74,3 +74,10 @@ func (s *slack) heard(text string) []string {
 	}
 	return out
 }
+
+// tried is how often the receiver was called.
+func (s *slack) tried() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tries
+}
