@@ -38,6 +38,7 @@ type world struct {
 	flags   *flagstest.Memory
 	policy  string
 	verdict func(version string, share int) analysis.Judgement
+	share   func() (float64, bool) // the measured share of the new version
 
 	mu      sync.Mutex
 	exposes int
@@ -65,6 +66,7 @@ func (w *world) worker(name string) *deployments.Worker {
 			steps.VersionFlag: counting{w, deployments.FlagExposer{Store: w.flags, Confirmer: reread{w.flags}}},
 			steps.FeatureFlag: counting{w, deployments.FlagExposer{Store: w.flags, Confirmer: reread{w.flags}}},
 			steps.EventMover:  asked{},
+			steps.Observe:     asked{},
 		},
 		Metrics: deployments.NewMetrics(prometheus.NewRegistry()), Now: time.Now, Log: slog.New(slog.DiscardHandler), Capacity: 1,
 	}
@@ -148,7 +150,10 @@ func (a analyst) Measure(_ context.Context, rs []analysis.Request, at time.Time)
 func (a analyst) Shares(_ context.Context, rs []analysis.Request, at time.Time) []analysis.MeasuredShare {
 	out := make([]analysis.MeasuredShare, len(rs))
 	for i := range rs {
-		out[i] = analysis.MeasuredShare{At: at, Why: "not measured here"}
+		out[i] = analysis.MeasuredShare{At: at, Window: time.Minute, Why: "not measured here"}
+		if a.w.share != nil {
+			out[i].Share, out[i].OK = a.w.share()
+		}
 	}
 	return out
 }
