@@ -73,28 +73,24 @@ func (o demoOptions) check() error {
 // demo plays all of it. What it started is stopped when it returns, however it ends.
 func demo(ctx context.Context, env Env, o demoOptions) error {
 	screen := newScreen(env, o)
+	result := demoResult{Fault: o.fault, Releases: []demoRelease{}}
 	s, err := startStage(ctx, env, o, screen)
-	if err != nil {
-		return demoEnded(ctx, err)
+	if err == nil {
+		defer s.stop()
+		err = s.play(ctx, &result)
 	}
-	defer s.stop()
-	result, err := s.play(ctx, o.fault)
-	if err != nil {
-		return demoEnded(ctx, err)
-	}
-	if o.keep {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return exitError{code: exitInterrupted, err: errors.New("stopped before the end")}
+	case err != nil:
+		result.OK, result.Why = false, err.Error()
+	case o.keep:
 		result.Keep = s.kept()
 	}
-	if o.json {
-		enc := json.NewEncoder(env.Stdout)
-		enc.SetEscapeHTML(false) // a query has < and >
-		if err := enc.Encode(result); err != nil {
-			return fmt.Errorf("print the result: %w", err)
-		}
-	} else {
-		screen.say(summary(result)...)
+	if err := result.print(env, screen, o.json); err != nil {
+		return err
 	}
-	if o.keep {
+	if result.Keep != nil {
 		<-ctx.Done()
 	}
 	if !result.OK {
@@ -105,12 +101,18 @@ func demo(ctx context.Context, env Env, o demoOptions) error {
 
 const exitInterrupted = 130
 
-// demoEnded is the error of a demonstration that did not come to its end.
-func demoEnded(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return exitError{code: exitInterrupted, err: errors.New("stopped before the end")}
+// print shows the result: for people, or as one line of JSON.
+func (r demoResult) print(env Env, screen *screen, inJSON bool) error {
+	if !inJSON {
+		screen.say(summary(r)...)
+		return nil
 	}
-	return fmt.Errorf("demo: %w", err)
+	enc := json.NewEncoder(env.Stdout)
+	enc.SetEscapeHTML(false) // a query has < and >
+	if err := enc.Encode(r); err != nil {
+		return fmt.Errorf("print the result: %w", err)
+	}
+	return nil
 }
 
 // unexpected says why the releases did not go as the fault asked for demands, or "".
@@ -145,6 +147,7 @@ func (r demoRelease) incomplete(causes []string) (why []string) {
 	}{
 		{slices.Contains(causes, r.Cause), "the cause is " + r.Cause},
 		{f.FlagConfirmed, "the flag is not confirmed off"},
+		{!f.Off.IsZero(), "the application was not seen without it"},
 		{f.RollbackEvent, "no rollback event was seen"},
 		{f.SlackAlert, "no Slack alert arrived"},
 		{f.CanaryAfterOff == 0, fmt.Sprintf("%d requests came after the switch", f.CanaryAfterOff)},

@@ -19,8 +19,8 @@ const (
 	demoAlert  = 15 * time.Second // that a Slack message may take
 )
 
-// play releases the three versions, one after the other, and tells what became of them.
-func (s *stage) play(ctx context.Context, fault string) (demoResult, error) {
+// play releases the three versions, one after the other, and notes what became of them.
+func (s *stage) play(ctx context.Context, result *demoResult) error {
 	begin := s.env.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	f := &follower{stage: s, events: make(chan deployments.Event)}
@@ -28,33 +28,32 @@ func (s *stage) play(ctx context.Context, fault string) (demoResult, error) {
 	following.Go(func() { f.run(ctx) })
 	defer func() { cancel(); following.Wait() }()
 	if err := pause(ctx, faster(demoWarmUp, s.o.speed)); err != nil {
-		return demoResult{}, err
+		return err
 	}
-	result := demoResult{Fault: fault}
 	for _, act := range []struct {
 		version string
 		fault   service.Fault
-	}{{"1.1.0", service.Fault{}}, {"1.2.0", demoFaults()[fault].Fault}, {"1.2.1", service.Fault{}}} {
+	}{{"1.1.0", service.Fault{}}, {"1.2.0", demoFaults()[s.o.fault].Fault}, {"1.2.1", service.Fault{}}} {
 		release, err := s.release(ctx, f, act.version, act.fault)
 		if err != nil {
-			return result, fmt.Errorf("release %s: %w", act.version, err)
+			return fmt.Errorf("release %s: %w", act.version, err)
 		}
 		result.Releases = append(result.Releases, release)
-	}
-	var weights []float64
-	for _, step := range s.policy.Plan.Steps {
-		weights = append(weights, step.Share.Percent())
 	}
 	for _, r := range result.Releases { // late ones are counted too
 		if f := r.demoFailure; f != nil {
 			f.CanaryAfterOff = s.load.Tally.After(r.Version, f.Off)
 		}
 	}
-	result.Why = unexpected(fault, result.Releases, weights)
+	var weights []float64
+	for _, step := range s.policy.Plan.Steps {
+		weights = append(weights, step.Share.Percent())
+	}
+	result.Why = unexpected(s.o.fault, result.Releases, weights)
 	result.OK = result.Why == ""
 	result.SlackMessages = s.slack.count()
 	result.Seconds = s.env.Now().Sub(begin).Round(time.Millisecond).Seconds()
-	return result, nil
+	return nil
 }
 
 // release runs a version, tells Serin about it as CI would, and waits for the end of its rollout.
@@ -89,7 +88,7 @@ func (s *stage) release(ctx context.Context, f *follower, version string, fault 
 
 // complete adds to a failure what is not in the journal: what users, subscribers and Slack saw.
 func (s *stage) complete(ctx context.Context, f *follower, r demoRelease) {
-	r.sufferedFrom(s.world.Service.FirstBad(r.Version))
+	r.suffered(s.world.Service.FirstBad(r.Version), s.sight.goneAt(r.Version, r.Decided))
 	_, r.RollbackEvent = f.find(r.Rollout, "rollback.requested")
 	if failed, ok := f.find(r.Rollout, "rollout.failed"); ok {
 		r.SlackAlert = s.alerted(ctx, failed)

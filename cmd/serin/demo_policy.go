@@ -16,15 +16,15 @@ const (
 	fastestDemo = 5
 )
 
-// paced are the times in the demo's policy that its speed divides. What bounds a wait on the world is left as it is.
-var paced = regexp.MustCompile(`\b(interval|window|for|bake): *([0-9]+)s\b`)
+// demoTimes are the times in the demo's policy that its speed divides. What bounds a wait on the world is left as it is.
+var demoTimes = regexp.MustCompile(`\b(interval|window|for|bake): *([0-9]+)s\b`)
 
 // demoPolicy is the demo's policy file at a speed.
 func demoPolicy(speed float64) (policyFile, error) {
 	text := examples.Demo()
 	if speed != 1 {
-		text = paced.ReplaceAllStringFunc(text, func(found string) string {
-			part := paced.FindStringSubmatch(found)
+		text = demoTimes.ReplaceAllStringFunc(text, func(found string) string {
+			part := demoTimes.FindStringSubmatch(found)
 			seconds, err := strconv.Atoi(part[2])
 			if err != nil {
 				return found // digits alone: it is a number

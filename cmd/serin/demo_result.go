@@ -38,8 +38,8 @@ type demoFailure struct {
 	Samples       *analysis.Number `json:"samples,omitempty"`
 	Stable        *analysis.Number `json:"stable,omitempty"` // the value of the stable version
 	FlagConfirmed bool             `json:"flag_confirmed"`
-	// DecisionToOff runs from the entry that decides, written as the deciding reading arrives, to the entry that
-	// confirms the switch; FaultToOff from the fault's first bad response.
+	// Both run to Off: DecisionToOff from the arrival of the deciding reading, FaultToOff from the fault's first bad
+	// response.
 	DecisionToOff  int64 `json:"decision_to_off_ms"`
 	FaultToOff     int64 `json:"fault_to_off_ms"`
 	CanaryAfterOff int   `json:"canary_requests_after_off"`
@@ -47,10 +47,11 @@ type demoFailure struct {
 	SlackAlert     bool  `json:"slack_alert"`    // arrived at the receiver
 
 	Reason     string    `json:"reason"`
-	At         time.Time `json:"at,omitzero"`     // the instant the queries were asked for
-	Queries    []string  `json:"queries"`         // as sent: the value's, or those of bad and total
-	Decided    time.Time `json:"decided"`         // when the deciding reading was weighed
-	Off        time.Time `json:"off_at,omitzero"` // when the switch was confirmed
+	At         time.Time `json:"at,omitzero"`           // the instant the queries were asked for
+	Queries    []string  `json:"queries"`               // as sent: the value's, or those of bad and total
+	Decided    time.Time `json:"decided_at"`            // when the deciding reading had arrived and was weighed
+	Confirmed  time.Time `json:"confirmed_at,omitzero"` // when Serin had confirmed the switch
+	Off        time.Time `json:"off_at,omitzero"`       // when it was confirmed, and the application's own client served it
 	faultBegan time.Time
 }
 
@@ -103,16 +104,22 @@ func failureOf(e deployments.Entry, f steps.FailureState) *demoFailure {
 func (f *demoFailure) off(state steps.FailureState) {
 	for _, a := range state.Actions {
 		if a.Kind == steps.RollbackAction && !a.Confirmed.IsZero() && !f.FlagConfirmed {
-			f.FlagConfirmed, f.Off = true, a.Confirmed
-			f.DecisionToOff = a.Confirmed.Sub(f.Decided).Milliseconds()
+			f.FlagConfirmed, f.Confirmed = true, a.Confirmed
 		}
 	}
 }
 
-// sufferedFrom notes when the fault began to hurt.
-func (f *demoFailure) sufferedFrom(began time.Time) {
+// suffered notes when the fault began to hurt, and when the application had the switch; zero: it did not.
+func (f *demoFailure) suffered(began, gone time.Time) {
 	f.faultBegan = began
-	if f.FlagConfirmed && !began.IsZero() {
+	if !f.FlagConfirmed || gone.IsZero() {
+		return
+	}
+	if f.Off = f.Confirmed; gone.After(f.Off) {
+		f.Off = gone
+	}
+	f.DecisionToOff = f.Off.Sub(f.Decided).Milliseconds()
+	if !began.IsZero() {
 		f.FaultToOff = f.Off.Sub(began).Milliseconds()
 	}
 }

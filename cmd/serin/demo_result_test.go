@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -60,7 +61,7 @@ func TestAReleaseIsReadFromItsJournal(t *testing.T) {
 	failed := demoFailure{FailedRule: "error-rate", Value: number(0.18), Limit: number(0.05), Samples: number(412.4), Stable: number(0), Reason: "too many",
 		At: after(10), Queries: []string{`bad{v="1"}`, `total{v="1"}`}, Decided: after(3)}
 	confirmed, lost := failed, demoFailure{FailedRule: "error-rate", Reason: "too many", Queries: []string{}, Decided: after(3)}
-	confirmed.FlagConfirmed, confirmed.Off, confirmed.DecisionToOff = true, after(3.021), 21
+	confirmed.FlagConfirmed, confirmed.Confirmed = true, after(3.021)
 	tests := map[string]struct {
 		entries []deployments.Entry
 		want    demoRelease
@@ -90,7 +91,7 @@ func TestOnlyWhatFitsTheFaultIsOK(t *testing.T) {
 	good := demoRelease{Version: "1.1.0", Outcome: "promoted", Weights: weights}
 	bad := func(change func(*demoRelease)) []demoRelease {
 		r := demoRelease{Version: "1.2.0", Outcome: "restored", Cause: "rules", Weights: []float64{5, 25},
-			demoFailure: &demoFailure{FlagConfirmed: true, RollbackEvent: true, SlackAlert: true, faultBegan: noon()}}
+			demoFailure: &demoFailure{FlagConfirmed: true, Off: noon(), RollbackEvent: true, SlackAlert: true, faultBegan: noon()}}
 		change(&r)
 		return []demoRelease{good, r, good}
 	}
@@ -109,6 +110,7 @@ func TestOnlyWhatFitsTheFaultIsOK(t *testing.T) {
 		"errors, by lost data":            {"errors", bad(func(r *demoRelease) { r.Cause = "lost_data" }), "the cause is lost_data"},
 		"by a person":                     {"errors", bad(func(r *demoRelease) { r.Cause = "person" }), "the cause is person"},
 		"not confirmed":                   {"errors", bad(func(r *demoRelease) { r.FlagConfirmed = false }), "not confirmed off"},
+		"not come to the application":     {"errors", bad(func(r *demoRelease) { r.Off = time.Time{} }), "not seen without it"},
 		"no event":                        {"errors", bad(func(r *demoRelease) { r.RollbackEvent = false }), "no rollback event"},
 		"no alert":                        {"errors", bad(func(r *demoRelease) { r.SlackAlert = false }), "no Slack alert"},
 		"requests after the switch":       {"errors", bad(func(r *demoRelease) { r.CanaryAfterOff = 3 }), "3 requests came"},
@@ -123,6 +125,49 @@ func TestOnlyWhatFitsTheFaultIsOK(t *testing.T) {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestTheSwitchIsOffWhenItIsConfirmedAndTheApplicationHasIt(t *testing.T) {
+	tests := map[string]struct {
+		confirmed, began, gone time.Time
+		off                    time.Time
+		decision, fault        int64
+	}{
+		"the application is later":          {after(3.010), after(1), after(3.020), after(3.020), 20, 2020},
+		"the confirmation is later":         {after(3.010), after(1), after(3.005), after(3.010), 10, 2010},
+		"it never came to the application":  {confirmed: after(3.010), began: after(1)},
+		"it was never confirmed":            {began: after(1), gone: after(3.005)},
+		"there was no fault to be found of": {after(3.010), time.Time{}, after(3.005), after(3.010), 10, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := demoFailure{Decided: after(3), Confirmed: tt.confirmed, FlagConfirmed: !tt.confirmed.IsZero()}
+			f.suffered(tt.began, tt.gone)
+			if f.Off != tt.off || f.DecisionToOff != tt.decision || f.FaultToOff != tt.fault {
+				t.Errorf("off at %v, %d ms after the decision, %d ms after the fault", f.Off, f.DecisionToOff, f.FaultToOff)
+			}
+		})
+	}
+}
+
+func TestWhatTheApplicationIsServedIsSeenAfterEachChange(t *testing.T) {
+	now, serves := noon(), "1.2.0"
+	s := &sight{now: func() time.Time { return now }, which: func(_ context.Context, user string) (string, error) {
+		if user == "user-7" {
+			return serves, nil
+		}
+		return "1.1.0", nil
+	}}
+	s.look(t.Context())
+	now = after(1)
+	s.look(t.Context())
+	now, serves = after(2), "1.1.0"
+	s.look(t.Context())
+	for from, want := range map[time.Time]time.Time{noon(): after(2), after(2): after(2), after(3): {}} {
+		if got := s.goneAt("1.2.0", from); !got.Equal(want) {
+			t.Errorf("from %v on it is gone at %v, want %v", from, got, want)
+		}
 	}
 }
 

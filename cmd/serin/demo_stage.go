@@ -11,14 +11,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
-	"github.com/open-feature/go-sdk/openfeature/isolated"
 
 	"github.com/serin-cd/serin/analysis"
 	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/deployments/jetstream"
 	"github.com/serin-cd/serin/flags"
 	"github.com/serin-cd/serin/flags/natskv"
-	"github.com/serin-cd/serin/flags/openfeature"
 	"github.com/serin-cd/serin/internal/lab"
 	"github.com/serin-cd/serin/internal/lab/service"
 )
@@ -45,6 +43,7 @@ type stage struct {
 	failed chan error // why a part has stopped by itself
 	js     natsjs.JetStream
 	load   *service.Load
+	sight  *sight
 
 	undo []func(context.Context) // what stops the parts, in the order they were started
 }
@@ -209,25 +208,6 @@ func (s *stage) createFlag(ctx context.Context) error {
 	}
 	_, err = natskv.Store{KV: kv}.Update(ctx, flags.StoreKey(s.policy.Environment, demoFlag), f, 0)
 	return err
-}
-
-// startUsers lets the users come. Each of their requests asks the flag as an application does: by OpenFeature, on a
-// connection of its own.
-func (s *stage) startUsers(ctx context.Context) error {
-	_, js, err := s.dial(ctx, "shop")
-	if err != nil {
-		return err
-	}
-	api := isolated.NewAPI()
-	s.onStop(func(ctx context.Context) { _ = api.Shutdown(ctx) })
-	if err := api.SetProviderAndWait(ctx, &openfeature.Provider{JetStream: js, Environment: s.policy.Environment, Bucket: s.bucket()}); err != nil {
-		return fmt.Errorf("load the flags: %w", err)
-	}
-	s.load = service.NewLoad(s.world.Service, service.AskFlag(api.NewClient(), demoFlag, demoStable))
-	s.load.PerSecond = demoLoad
-	stop := s.world.Drive(ctx, s.load)
-	s.onStop(func(context.Context) { stop() })
-	return nil
 }
 
 // demoKept says where everything is that goes on after the summary.

@@ -11,14 +11,14 @@ import (
 	"github.com/serin-cd/serin/analysis"
 )
 
-// columns of the summary's table.
-var columns = []string{"release", "outcome", "confirmed %", "failed rule", "value", "limit", "samples", "flag", "decision → off", "fault → off"}
+// summaryColumns of the summary's table.
+var summaryColumns = []string{"release", "outcome", "confirmed %", "failed rule", "value", "limit", "samples", "flag", "decision → off", "fault → off"}
 
 // summary is the end of the demonstration, in lines.
 func summary(r demoResult) []string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, strings.Join(columns, "\t")+"\t")
+	fmt.Fprintln(w, strings.Join(summaryColumns, "\t")+"\t")
 	for _, rel := range r.Releases {
 		fmt.Fprintln(w, strings.Join(cells(rel), "\t")+"\t")
 	}
@@ -57,11 +57,14 @@ func cells(r demoRelease) []string {
 	out := []string{r.Version, outcome, strings.Join(weights, " → ")}
 	f := r.demoFailure
 	if f == nil {
-		return append(out, make([]string, len(columns)-len(out))...)
+		return append(out, make([]string, len(summaryColumns)-len(out))...)
 	}
-	flag, off := "NOT confirmed", []string{"", ""}
+	flag, off := "NOT confirmed", []string{"–", "–"}
 	if f.FlagConfirmed {
-		flag, off = "confirmed off", []string{span10(f.DecisionToOff), span10(f.FaultToOff)}
+		flag = "confirmed off"
+	}
+	if !f.Off.IsZero() {
+		off = []string{span10(f.DecisionToOff), span10(f.FaultToOff)}
 	}
 	ratio := f.Samples != nil
 	return append(append(out, clean(f.FailedRule), figure(f.Value, ratio), figure(f.Limit, ratio), whole(f.Samples), flag), off...)

@@ -38,7 +38,7 @@ func (s *stage) startLive(ctx context.Context) error {
 		for {
 			select {
 			case <-ticker.C:
-				s.screen.draw(block(s.look()))
+				s.screen.draw(liveBlock(s.look()))
 			case <-ctx.Done():
 				s.screen.draw(nil)
 				return
@@ -62,8 +62,8 @@ func (s *stage) look() liveView {
 	return v
 }
 
-// block is the view as rows.
-func block(v liveView) []row {
+// liveBlock is the view as rows.
+func liveBlock(v liveView) []row {
 	users := row{{fmt.Sprintf("  users    %d requests, %d failed", v.requests, v.failed), dim}}
 	r := v.rollout
 	if r == nil {

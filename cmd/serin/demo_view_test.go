@@ -43,7 +43,7 @@ func TestTheBlockShowsStepSharesAndRules(t *testing.T) {
   error-rate         18 % of at most 5 %                  ▁·▄█  unhealthy, 18 % > 5 %
   slow-requests  not read yet
   users    9000 requests, 3 failed`
-	if diff := cmp.Diff(want, text(block(baking()), false)); diff != "" {
+	if diff := cmp.Diff(want, text(liveBlock(baking()), false)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -56,13 +56,13 @@ func TestTheBlockShowsTheWayBack(t *testing.T) {
   ●━━━━━━━━━✗┈┈┈┈┈┈┈┈┈○┈┈┈┈┈┈┈┈┈○
   5 %       25 %      50 %      100 %     
   traffic  requested 0 %, confirmed 25 %, the flag's answers 22.4 %`
-	if diff := cmp.Diff(want, text(block(v)[:5], false)); diff != "" {
+	if diff := cmp.Diff(want, text(liveBlock(v)[:5], false)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 func TestBetweenReleasesTheBlockShowsTheUsers(t *testing.T) {
-	if got := text(block(liveView{requests: 7}), false); got != "\n  users    7 requests, 0 failed" {
+	if got := text(liveBlock(liveView{requests: 7}), false); got != "\n  users    7 requests, 0 failed" {
 		t.Errorf("%q", got)
 	}
 }
@@ -134,7 +134,7 @@ func TestTheSummaryIsATable(t *testing.T) {
 	r := demoResult{Fault: "errors", OK: true, Seconds: 61, Releases: []demoRelease{
 		{Version: "1.1.0", Outcome: "promoted", Weights: []float64{5, 100}},
 		{Version: "1.2.0", Outcome: "restored", Cause: "lost_data", Weights: []float64{0.5}, demoFailure: &demoFailure{
-			FailedRule: "error-rate", Value: number(0.1812), Limit: number(0.05), Samples: number(49.9), FlagConfirmed: true, DecisionToOff: 21, FaultToOff: 3150,
+			FailedRule: "error-rate", Value: number(0.1812), Limit: number(0.05), Samples: number(49.9), FlagConfirmed: true, Off: noon(), DecisionToOff: 21, FaultToOff: 3150,
 			RollbackEvent: true, Reason: "it is so", At: noon(), Queries: []string{"a{b='c'}\n+ 1"}}},
 	}, Keep: &demoKept{NATS: "nats://n", TokenFile: "/d/endpoint.json", Prometheus: "http://p", Metrics: "http://m/metrics", Service: []string{"http://s/metrics"}, Data: "/d"}}
 	const want = `
