@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -26,7 +25,7 @@ type ServerOptions struct {
 	Dir    string       // data directory: made 0700, held exclusively
 	Listen string       // host:port; "": DefaultListen; port 0: any free one
 	TLS    *tls.Config  // required from TCP clients when set
-	Token  string       // "": a random one. Off loopback TLS or a token must be given
+	Token  string       // "": a random one that stays the directory's own. Off loopback TLS or a token must be given
 	Log    *slog.Logger // nil: silent
 }
 
@@ -54,9 +53,16 @@ func Embed(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
+	// The lock comes before the port: a second server on a directory is told of the first, whatever else they share.
 	unlock, err := lock(o.Dir)
 	if err != nil {
 		return nil, err
+	}
+	if port, err = free(host, port); err == nil && o.Token == "" {
+		o.Token, err = keptToken(o.Dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, unlock())
 	}
 	s, err := start(ctx, o, host, port)
 	if err != nil {
@@ -85,22 +91,26 @@ func (o ServerOptions) address() (host string, port int, err error) {
 	if !loopback(host) && o.TLS == nil && o.Token == "" {
 		return "", 0, fmt.Errorf("%s can be reached from other machines: give TLS or a token, or listen on 127.0.0.1", listen)
 	}
-	port = max(port, 0)
-	// The server itself would only log a port that is taken.
-	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	return host, max(port, 0), nil
+}
+
+// free is the port for the server, unless it is taken: the server itself would only log that.
+func free(host string, port int) (int, error) {
+	address := net.JoinHostPort(host, strconv.Itoa(port))
+	l, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return "", 0, fmt.Errorf("%s is in use: another serin, or a NATS server? use --listen: %w", listen, err)
+		return 0, fmt.Errorf("%s is in use: another serin, or a NATS server? use --listen: %w", address, err)
 	}
 	if err != nil {
-		return "", 0, fmt.Errorf("listen on %s: %w", listen, err)
+		return 0, fmt.Errorf("listen on %s: %w", address, err)
 	}
 	if err := l.Close(); err != nil {
-		return "", 0, fmt.Errorf("listen on %s: %w", listen, err)
+		return 0, fmt.Errorf("listen on %s: %w", address, err)
 	}
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	return host, port, nil
+	return port, nil
 }
 
 func loopback(host string) bool {
@@ -111,9 +121,6 @@ func loopback(host string) bool {
 // start runs the server on a directory that is already held.
 func start(ctx context.Context, o ServerOptions, host string, port int) (*Server, error) {
 	s := &Server{dir: o.Dir, token: o.Token, scheme: "nats"}
-	if s.token == "" {
-		s.token = rand.Text()
-	}
 	opts := &server.Options{
 		ServerName: "serin", Host: host, Port: port, Authorization: s.token,
 		JetStream: true, StoreDir: filepath.Join(o.Dir, "nats"), DisableJetStreamBanner: true,

@@ -41,6 +41,36 @@ func TestSecondServerOnADirectoryIsRefusedAndNamesTheHolder(t *testing.T) {
 	}
 }
 
+func TestSecondServerOnADirectoryAndAPortIsToldOfTheDirectory(t *testing.T) {
+	dir := t.TempDir()
+	s := embed(t, dir, "127.0.0.1:0")
+	defer s.Shutdown()
+	_, err := Embed(t.Context(), ServerOptions{Dir: dir, Listen: strings.TrimPrefix(s.URL(), "nats://")})
+	if err == nil || !strings.Contains(err.Error(), dir+" is in use by process") {
+		t.Errorf("second server: %v, want the directory named", err)
+	}
+}
+
+func TestClientsComeBackToARestartedServer(t *testing.T) {
+	dir := t.TempDir()
+	s := embed(t, dir, "127.0.0.1:0")
+	address, token := strings.TrimPrefix(s.URL(), "nats://"), s.Token()
+	if err := s.Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	s = embed(t, dir, address)
+	defer s.Shutdown()
+	nc, err := Connect(t.Context(), s.URL(), ClientOptions{Token: token})
+	if err != nil {
+		t.Fatalf("with the token of before: %v", err)
+	}
+	closeAndWait(nc)
+	info, err := os.Stat(filepath.Join(dir, tokenFile))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the token's file: %v, %v, want mode 0600", info, err)
+	}
+}
+
 func TestEndpointIsThereWhileTheServerRuns(t *testing.T) {
 	dir := t.TempDir()
 	s := embed(t, dir, "127.0.0.1:0")

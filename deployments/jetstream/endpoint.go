@@ -1,15 +1,20 @@
 package jetstream
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-const endpointFile = "endpoint.json"
+const (
+	endpointFile = "endpoint.json"
+	tokenFile    = "token"
+)
 
 // Endpoint is how a command on the same machine finds the embedded server.
 type Endpoint struct {
@@ -41,17 +46,36 @@ func writeEndpoint(dir string, e Endpoint) error {
 	if err != nil {
 		return err
 	}
+	return writeSecret(filepath.Join(dir, endpointFile), data)
+}
+
+// keptToken is the directory's own token, made at the first start: clients that were let in before a restart come back.
+func keptToken(dir string) (string, error) {
+	path := filepath.Join(dir, tokenFile)
+	text, err := os.ReadFile(path)
+	if token := strings.TrimSpace(string(text)); err == nil && token != "" {
+		return token, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the data directory's token: %w", err)
+	}
+	token := rand.Text()
+	return token, writeSecret(path, []byte(token))
+}
+
+// writeSecret puts a file and a line's end in place, for nobody else to read.
+func writeSecret(path string, line []byte) error {
 	// CreateTemp makes the file 0600.
-	f, err := os.CreateTemp(dir, endpointFile+".*")
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
-		return fmt.Errorf("write endpoint: %w", err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
-	_, err = f.Write(append(data, '\n'))
+	_, err = f.Write(append(line, '\n'))
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, endpointFile))
+		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("write endpoint: %w", errors.Join(err, os.Remove(f.Name())))
+		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }
