@@ -41,8 +41,8 @@ func (s *stage) play(ctx context.Context, result *demoResult) error {
 		result.Releases = append(result.Releases, release)
 	}
 	for _, r := range result.Releases { // late ones are counted too
-		if f := r.demoFailure; f != nil {
-			f.CanaryAfterOff = s.load.Tally.After(r.Version, f.Off)
+		if r.demoFailure != nil {
+			r.CanaryAfterOff = s.load.Tally.After(r.Version, r.Off)
 		}
 	}
 	var weights []float64

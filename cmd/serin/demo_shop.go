@@ -63,7 +63,11 @@ func (s *sight) look(ctx context.Context) {
 		if n > 0 {
 			user = "user-" + strconv.Itoa(n)
 		}
-		if v, err := s.which(ctx, user); err != nil || !slices.Contains(g.versions, v) {
+		v, err := s.which(ctx, user)
+		if err != nil {
+			return // what it falls back to is not what the flag serves
+		}
+		if !slices.Contains(g.versions, v) {
 			g.versions = append(g.versions, v)
 		}
 	}
