@@ -116,38 +116,61 @@ func (w *waiter) beat() {
 
 // hear takes an event. It returns how it ended, once it has.
 func (w *waiter) hear(e deployments.Event) (*result, int) {
-	mine := e.Data.Release == w.flags.rel.ID
-	switch {
-	case e.Name == "release.accepted" && mine:
-		w.rollout = e.Data.Rollout
-	case e.Name == "release.duplicate" && mine:
-		if w.rollout == "" {
-			w.rollout = e.Data.Rollout // the one this release is a duplicate of
-		}
-	case e.Name == "release.rejected" && mine:
-		return &result{Outcome: "refused", Reason: e.Data.Reason}, exitNotAccepted
-	case e.Name == "release.superseded" && mine && e.Data.Target != "":
-		return &result{Outcome: "superseded", Reason: e.Data.Reason}, exitSuperseded
-	case e.Name == "release.queued" && mine:
-	case w.rollout == "" || e.Data.Rollout != w.rollout || e.Name == "":
+	if end, code := w.turnedAway(e); end != nil {
+		return end, code
+	}
+	if !w.concerns(e) {
 		return nil, 0
 	}
 	w.last = e
 	if w.flags.output == "text" {
 		fmt.Fprintf(w.env.Stdout, "%s  %s\n", e.Time.UTC().Format(time.TimeOnly), clean(notify.Text(e)))
 	}
+	w.note(e)
+	if e.Data.Phase != steps.Ended || e.Data.Rollout != w.rollout {
+		return nil, 0
+	}
+	r, code := ended(e.Data)
+	r.Reason = cmp.Or(w.turned, r.Reason)
+	return r, code
+}
+
+func (w *waiter) mine(e deployments.Event) bool { return e.Data.Release == w.flags.rel.ID }
+
+// turnedAway is the end of a release that never became a rollout.
+func (w *waiter) turnedAway(e deployments.Event) (*result, int) {
+	switch {
+	case e.Name == "release.rejected" && w.mine(e):
+		return &result{Outcome: "refused", Reason: e.Data.Reason}, exitNotAccepted
+	case e.Name == "release.superseded" && w.mine(e) && e.Data.Target != "":
+		return &result{Outcome: "superseded", Reason: e.Data.Reason}, exitSuperseded
+	}
+	return nil, 0
+}
+
+// concerns reports whether an event is about the release or its rollout, which it notes when it is accepted.
+func (w *waiter) concerns(e deployments.Event) bool {
+	switch {
+	case e.Name == "release.accepted" && w.mine(e):
+		w.rollout = e.Data.Rollout
+		return true
+	case e.Name == "release.duplicate" && w.mine(e):
+		w.rollout = cmp.Or(w.rollout, e.Data.Rollout) // the one this release is a duplicate of
+		return true
+	case e.Name == "release.queued" && w.mine(e):
+		return true
+	}
+	return w.rollout != "" && e.Data.Rollout == w.rollout && e.Name != ""
+}
+
+// note remembers what the end of the rollout will not say any more.
+func (w *waiter) note(e deployments.Event) {
 	switch e.Name {
 	case "rollback.failed":
 		w.unconfirmed = true
 	case "rollout.failed", "rollout.aborted", "release.superseded":
 		w.turned = e.Data.Reason
 	}
-	if e.Data.Phase == steps.Ended && e.Data.Rollout == w.rollout {
-		r, code := ended(e.Data)
-		r.Reason = cmp.Or(w.turned, r.Reason)
-		return r, code
-	}
-	return nil, 0
 }
 
 // ended is the result and the exit status of a rollout that is over.
