@@ -5,8 +5,10 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -232,4 +234,21 @@ func within(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+var errNotYet = errors.New("not yet")
+
+type endpoint struct{ URL, Token string }
+
+// readEndpoint is what the embedded server tells programs on its machine.
+func readEndpoint(t *testing.T, dir string) (e endpoint) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "endpoint.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &e)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
