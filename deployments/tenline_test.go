@@ -194,14 +194,15 @@ func TestErrorsAreTakenBackAndTheFixIsNotJudgedOnThem(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				policy := fmt.Sprintf("service: checkout\ntraffic: {version_flag: checkout-version}\nrules:\n  - name: error-rate\n"+
 					"    bad: http_requests_total{version=\"%[1]s\",code=~\"5..\"}\n    total: http_requests_total{version=\"%[1]s\"}\n    max: 5%%\n", c.query)
-				w, s, stop := open(t, policy)
-				defer stop()
-				if c.label != "" {
-					s.label = func(v string) string {
-						return map[bool]string{true: "canary", false: "stable"}[v == "1.1.0" || v == "1.1.1"]
+				w, _, stop := open(t, policy, func(s *shop) {
+					if c.label != "" {
+						s.label = func(v string) string {
+							return map[bool]string{true: "canary", false: "stable"}[v == "1.1.0" || v == "1.1.1"]
+						}
 					}
-				}
-				s.errors = func(v string) float64 { return map[bool]float64{true: 0.3, false: 0}[v == "1.1.0"] }
+					s.errors = func(v string) float64 { return map[bool]float64{true: 0.3, false: 0}[v == "1.1.0"] }
+				})
+				defer stop()
 				w.release("1.1.0")
 				for w.last().State.Rollout.Failure == nil {
 					time.Sleep(time.Second)
