@@ -45,7 +45,7 @@ type teller struct {
 // tell adds an event. The target tells apart two events of one name.
 func (t *teller) tell(name string, s Severity, target, reason string) *Event {
 	d := t.data()
-	d.Reason, d.Target = cmp.Or(reason, t.e.Note), target
+	d.Reason, d.Target = reason, target
 	id := fmt.Sprintf("%s/%d/%s", cmp.Or(d.Rollout, t.e.Slot.String()), t.e.Rev, name)
 	if target != "" {
 		id += "/" + target
@@ -126,7 +126,7 @@ func (t *teller) traffic(was, r steps.Rollout) {
 		t.tell("traffic.confirmed", Info, "", "")
 	}
 	if r.Unconfirmed && !was.Unconfirmed && r.Failure == nil {
-		t.tell("traffic.unconfirmed", Page, "", "")
+		t.tell("traffic.unconfirmed", Page, "", t.e.Note)
 	}
 }
 
@@ -171,15 +171,25 @@ func (t *teller) people(was, r steps.Rollout) {
 	if r.Phase == steps.AwaitingApproval && was.Phase != steps.AwaitingApproval {
 		t.tell("approval.requested", Warning, "", "").Data.Evidence = worstFirst(t.e.Evidence)
 	}
+	by, why := t.order()
 	if r.Approved && !was.Approved {
-		t.tell("approval.granted", Info, "", "")
+		t.tell("approval.granted", Info, "", why).Data.By = by
 	}
 	switch {
 	case r.Paused && !was.Paused:
-		t.tell("rollout.paused", Info, "", "")
+		t.tell("rollout.paused", Info, "", why).Data.By = by
 	case was.Paused && !r.Paused && r.Failure == nil:
-		t.tell("rollout.resumed", Info, "", "")
+		t.tell("rollout.resumed", Info, "", why).Data.By = by
 	}
+}
+
+// order is who ordered what the entry is about, and why.
+func (t *teller) order() (by, why string) {
+	in, _, err := DecodeInput(t.e)
+	if c, ok := in.(steps.Command); ok && err == nil {
+		return c.By, c.Reason
+	}
+	return "", ""
 }
 
 // wayBack tells of the decision to turn back, of what is done, and of what is confirmed.
@@ -203,7 +213,7 @@ func (t *teller) wayBack(was, r steps.Rollout) {
 		}
 	}
 	if r.Unconfirmed && !was.Unconfirmed {
-		t.tell("rollback.failed", Page, "", "").Data.Target = r.Plan.Mover.Key
+		t.tell("rollback.failed", Page, "", t.e.Note).Data.Target = r.Plan.Mover.Key
 	}
 }
 

@@ -13,8 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
-
 	"github.com/serin-cd/serin/analysis"
 	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/internal/lab/promlab"
@@ -129,8 +127,8 @@ func (s *shop) serve(at time.Time, version string, requests float64) {
 			continue // a healthy service never has an error series
 		}
 		if !s.down.Load() {
-			s.store.Append(at, promlab.Sample{Labels: labels.FromStrings("__name__", "http_requests_total", "service", "checkout",
-				"version", s.label(version), "code", code), Value: float64(int(s.counts[key]))})
+			s.store.Append(at, promlab.Float(float64(int(s.counts[key])), "http_requests_total", "service", "checkout",
+				"version", s.label(version), "code", code))
 		}
 	}
 }
@@ -144,7 +142,7 @@ func open(t *testing.T, policy string, change func(*shop)) (*world, *shop, func(
 	change(s)
 	worker := w.worker("one")
 	worker.Analyst = analysis.Analyst{Querier: engine{promlab.NewAPI(s.store, time.Now), s}}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{}, 2)
 	go func() { s.run(ctx, "1.1.0", "1.1.1"); done <- struct{}{} }()
 	go func() { _ = worker.Run(ctx); done <- struct{}{} }()
