@@ -17,10 +17,9 @@ import (
 )
 
 // newEmbeddedWorld has no NATS server of its own: serve brings one, on an address that outlives it.
-func newEmbeddedWorld(t *testing.T, versions ...string) (w *world, listen string) {
+func newEmbeddedWorld(t *testing.T, policy string, versions ...string) (w *world, listen string) {
 	t.Helper()
-	needs(t, "prometheus")
-	w = emptyWorld(t, policy(byVersionFlag), versions...)
+	w = emptyWorld(t, policy, versions...)
 	w.nats = []string{"--data", t.TempDir()}
 	return w, freeAddress(t)
 }
@@ -34,7 +33,7 @@ func (w *world) reachEmbedded(t *testing.T) {
 
 func TestAWorkerThatIsKilledGoesOnWhereItWas(t *testing.T) {
 	t.Parallel()
-	w, listen := newEmbeddedWorld(t, "1.0.0", "1.1.0")
+	w, listen := newEmbeddedWorld(t, policy(byVersionFlag), "1.0.0", "1.1.0")
 	d := w.serve(t, "--listen", listen)
 	w.reachEmbedded(t)
 	w.do(t, "flags", "set", "checkout-version", "1.0.0")
@@ -57,6 +56,27 @@ func TestAWorkerThatIsKilledGoesOnWhereItWas(t *testing.T) {
 		t.Errorf("shares confirmed (-want +got):\n%s", diff)
 	}
 	w.flagServesAll(t, "1.1.0")
+	w.story.wellTold(t)
+}
+
+func TestAWorkerThatIsKilledOnTheWayBackFinishesIt(t *testing.T) {
+	t.Parallel()
+	w, listen := newEmbeddedWorld(t, policy("{event: deployer}"), "1.0.0", "1.1.0")
+	serve := w.serve(t, "--listen", listen)
+	w.reachEmbedded(t)
+	d := newDeployer(t, w)
+	sendUsers(t, d.route(w.versions["1.0.0"], w.versions["1.1.0"]))
+	w.versions["1.1.0"].fault(t, "errors=1")
+	waits := w.release(t, "1.1.0")
+	d.move(t, w, d.next(t, 5))
+
+	back := d.next(t, 0)
+	serve.kill(t)
+	w.serve(t, "--listen", listen)
+	d.move(t, w, back)
+	ends(t, waits, 3, "restored", "rules")
+	w.story.one(t, "1.1.0", "rollback.requested")
+	w.story.one(t, "1.1.0", "rollback.completed")
 	w.story.wellTold(t)
 }
 
@@ -103,7 +123,7 @@ func (s *story) wellTold(t *testing.T) {
 
 func TestASecondWorkerOnADirectoryIsTurnedAwayAtOnce(t *testing.T) {
 	t.Parallel()
-	w, listen := newEmbeddedWorld(t, "1.0.0")
+	w, listen := newEmbeddedWorld(t, policy(byVersionFlag), "1.0.0")
 	first := w.serve(t, "--listen", listen)
 	http := strings.TrimPrefix(first.http, "http://")
 	for name, args := range map[string][]string{

@@ -77,6 +77,15 @@ func (d *deployer) next(t *testing.T, percent float64) request {
 	}
 }
 
+// move does what a request asks for, and acknowledges it.
+func (d *deployer) move(t *testing.T, w *world, r request) {
+	t.Helper()
+	d.share.Store(uint32(r.Percent))
+	if code, said := w.ack(t, r); code != 0 {
+		t.Fatalf("the acknowledgement of %+v ends with status %d: %s", r, code, said)
+	}
+}
+
 func (w *world) ack(t *testing.T, r request) (code int, said string) {
 	t.Helper()
 	return w.run(t, "ack", "checkout", "--rollout", r.Rollout, "--seq", strconv.FormatUint(r.Seq, 10), "--percent", fmt.Sprint(r.Percent), "--by", "deployer")
@@ -88,15 +97,9 @@ func TestADeployerIsAskedByEventsAndOnlyItsOwnAnswersCount(t *testing.T) {
 	w.serve(t)
 	d := newDeployer(t, w)
 	users := sendUsers(t, d.route(w.versions["1.0.0"], w.versions["1.1.0"]))
-	move := func(r request) {
-		d.share.Store(uint32(r.Percent))
-		if code, said := w.ack(t, r); code != 0 {
-			t.Fatalf("the acknowledgement of %+v ends with status %d: %s", r, code, said)
-		}
-	}
 	waits := w.release(t, "1.1.0")
 	first := d.next(t, 5)
-	move(first)
+	d.move(t, w, first)
 
 	r := d.next(t, 25)
 	for name, forged := range map[string]request{
@@ -115,15 +118,15 @@ func TestADeployerIsAskedByEventsAndOnlyItsOwnAnswersCount(t *testing.T) {
 	if shares := w.story.shares(t, "1.1.0"); !cmp.Equal(shares, []float64{5}) {
 		t.Errorf("shares %v are confirmed, want 5 alone", shares)
 	}
-	move(r)
-	move(d.next(t, 50))
+	d.move(t, w, r)
+	d.move(t, w, d.next(t, 50))
 
 	w.versions["1.1.0"].fault(t, "errors=1")
 	back := d.next(t, 0)
 	if len(w.story.named(t, "1.1.0", "rollback.completed")) > 0 {
 		t.Error("the rollback is told complete before the deployer has answered")
 	}
-	move(back)
+	d.move(t, w, back)
 	ends(t, waits, 3, "restored", "rules")
 	off := w.story.one(t, "1.1.0", "rollback.completed").Time
 	if all, there := users.between(off, time.Now(), "1.1.0"); there > 0 || all == 0 {

@@ -90,7 +90,7 @@ func TestAFixIsNotJudgedOnTheErrorsOfTheReleaseBefore(t *testing.T) {
 	t.Parallel()
 	// Both releases call themselves canary, and the windows are longer than the time between them.
 	p := strings.ReplaceAll(policyAbout(byVersionFlag, "canary"), "recovery: 10s", "recovery: 0s")
-	w := newWorld(t, strings.ReplaceAll(p, "window: 6s", "window: 8s"), "1.0.0=stable", "1.1.0=canary", "1.1.1=canary")
+	w := newWorld(t, strings.ReplaceAll(p, "window: 5s", "window: 8s"), "1.0.0=stable", "1.1.0=canary", "1.1.1=canary")
 	w.serve(t)
 	w.do(t, "flags", "set", "checkout-version", "1.0.0")
 	w.usersByFlag(t)

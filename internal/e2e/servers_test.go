@@ -52,12 +52,13 @@ func connect(t *testing.T, url, token string) jetstream.JetStream {
 // prometheus is a real one that scrapes every second.
 type prometheus struct {
 	*process
-	url string
+	url          string
+	config, data string // paths
+	targets      int
 }
 
 func startPrometheus(t *testing.T, targets ...*version) *prometheus {
 	t.Helper()
-	binary := needs(t, "prometheus")
 	var hosts []string
 	for _, v := range targets {
 		hosts = append(hosts, strings.TrimPrefix(v.url, "http://"))
@@ -66,22 +67,28 @@ func startPrometheus(t *testing.T, targets ...*version) *prometheus {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := write(t, "prometheus.yml", `
+	p := &prometheus{data: t.TempDir(), targets: len(targets), config: write(t, "prometheus.yml", `
 global: {scrape_interval: 1s, scrape_timeout: 900ms}
 scrape_configs:
   - job_name: checkout
     static_configs: [{targets: %s}]
-`, list)
-	p := start(t, "prometheus", binary, "--config.file="+config, "--storage.tsdb.path="+t.TempDir(), "--web.listen-address=127.0.0.1:0")
-	prom := &prometheus{process: p, url: "http://" + p.says(t, `msg="Listening on" address=(\S+)`)}
+`, list)}
+	p.run(t, "127.0.0.1:0")
+	return p
+}
+
+// run starts the server, or starts it again on what it has stored, and waits for its first scrapes.
+func (p *prometheus) run(t *testing.T, listen string) {
+	t.Helper()
+	p.process = start(t, "prometheus", needs(t, "prometheus"), "--config.file="+p.config, "--storage.tsdb.path="+p.data, "--web.listen-address="+listen)
+	p.url = "http://" + p.says(t, `msg="Listening on" address=(\S+)`)
 	eventually(t, patience, func() error {
-		_, ok, err := prom.query(fmt.Sprintf("count(up == 1) == %d", len(targets)), time.Time{})
-		if err == nil && !ok {
-			err = fmt.Errorf("prometheus has not scraped its %d targets yet", len(targets))
+		up, _, err := p.query("count(up == 1)", time.Time{})
+		if err == nil && up != float64(p.targets) {
+			err = fmt.Errorf("prometheus has scraped %v targets of %d", up, p.targets)
 		}
 		return err
 	})
-	return prom
 }
 
 // query asks for one number at an instant, the zero time for now; false: the answer is empty.

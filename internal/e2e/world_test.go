@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -20,7 +19,7 @@ import (
 
 // rules of all policies: short windows, so that a step takes seconds. NAME is the label version.
 const ruleText = `
-defaults: {interval: 1s, window: 6s, for: 2s, min_samples: 20}
+defaults: {interval: 1s, window: 5s, for: 2s, min_samples: 20}
 rules:
   - name: error-rate
     bad: http_requests_total{service="{{service}}",version="NAME",code=~"5.."}
@@ -39,7 +38,7 @@ func policy(traffic string) string { return policyAbout(traffic, "{{version}}") 
 // policyAbout is a policy whose rules look at one value of the label version.
 func policyAbout(traffic, label string) string {
 	return "service: checkout\ntraffic: " + traffic + `
-steps: [{weight: 5, bake: 5s}, {weight: 25, bake: 5s}, {weight: 50, bake: 5s}, {weight: 100, bake: 5s}]
+steps: [{weight: 5, bake: 6s}, {weight: 25, bake: 6s}, {weight: 50, bake: 6s}, {weight: 100, bake: 6s}]
 recovery: 10s
 ` + strings.ReplaceAll(ruleText, "NAME", label)
 }
@@ -235,8 +234,6 @@ func within(t *testing.T, d time.Duration) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
-
-var errNotYet = errors.New("not yet")
 
 type endpoint struct{ URL, Token string }
 
