@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,6 +19,11 @@ const (
 	dispatchBatch = 64
 	// maxRemembered bounds the entries kept in memory, of a few kilobytes each.
 	maxRemembered = 512
+	// dispatchAckWait is how long the events of an entry may be late when the worker that had it was killed.
+	dispatchAckWait = 5 * time.Second
+	// retold bounds what is told again to be sure. The events stream knows ids for twice as long.
+	retold    = 5 * time.Minute
+	maxRetold = 16 // entries
 )
 
 // Dispatch publishes the events of journal entries. Any number of workers may run one: each entry goes to one of them.
@@ -29,8 +36,10 @@ type Dispatch struct {
 
 // Run publishes what events returns for every entry, until ctx ends. prev is the slot's entry before e, the zero Entry
 // when there is none or it is purged. Events of one worker keep the order of a slot: when an entry is tried again
-// later, the slot's entries behind it in the batch are too, and other slots go on. Between workers only the
-// sequence that events carry tells the order. An entry that cannot be read becomes a dead letter, and an error line.
+// later, the slot's entries behind it in the batch are too, and other slots go on. Entries just before, which another
+// worker may have left untold when it was killed, are told again first: under the same ids, they are stored once.
+// Between workers only the sequence that events carry tells the order. An entry that cannot be read becomes a dead
+// letter, and an error line.
 func (d Dispatch) Run(ctx context.Context, events func(prev, e deployments.Entry) []deployments.Event) error {
 	d.Log = orDiscard(d.Log)
 	known := map[deployments.Slot]deployments.Entry{}
@@ -90,13 +99,15 @@ func (d Dispatch) entry(ctx context.Context, msg jetstream.Msg, known map[deploy
 	if err != nil {
 		return deployments.Refuse(Poison, err)
 	}
-	prev, err := d.before(ctx, e, known)
+	links, err := d.links(ctx, e, known)
 	if err != nil {
 		return err
 	}
-	for _, event := range events(prev, e) {
-		if err := d.publish(ctx, event); err != nil {
-			return err
+	for _, l := range links {
+		for _, event := range events(l.prev, l.e) {
+			if err := d.publish(ctx, event); err != nil {
+				return err
+			}
 		}
 	}
 	if len(known) >= maxRemembered {
@@ -107,6 +118,26 @@ func (d Dispatch) entry(ctx context.Context, msg jetstream.Msg, known map[deploy
 	}
 	known[e.Slot] = e
 	return nil
+}
+
+// link is an entry to tell, and the one before it.
+type link struct{ prev, e deployments.Entry }
+
+// links are e and, before it, the slot's entries of the last minutes that were not told here.
+func (d Dispatch) links(ctx context.Context, e deployments.Entry, known map[deployments.Slot]deployments.Entry) ([]link, error) {
+	var links []link
+	for {
+		prev, err := d.before(ctx, e, known)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, link{prev, e})
+		if prev.Sequence == 0 || prev.Sequence == known[e.Slot].Sequence || time.Since(prev.At) > retold || len(links) > maxRetold {
+			slices.Reverse(links)
+			return links, nil
+		}
+		e = prev
+	}
 }
 
 // before is the slot's entry that e was written behind.

@@ -79,6 +79,58 @@ func TestEveryEntryIsToldOnceInOrderWithTheOneBefore(t *testing.T) {
 	}
 }
 
+func TestWhatAKilledWorkerLeftUntoldIsToldBeforeWhatFollows(t *testing.T) {
+	l := newLab(t)
+	slot := journaltest.Slots(0, 1)[0]
+	e := journaltest.Entry(slot, 1, 0)
+	for rev := uint64(1); rev <= 3; rev++ {
+		e = journaltest.Entry(slot, rev, e.Sequence)
+		e.At = time.Now()
+		var err error
+		if e.Sequence, err = openJournal(t, l.js).Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		if rev == 2 {
+			c, err := l.js.Consumer(t.Context(), "SERIN_JOURNAL", dispatchConsumer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			taken, err := c.Fetch(2) // by a worker that is killed before it tells anybody
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range taken.Messages() {
+			}
+		}
+	}
+	events := follow(t, l, Filter{Slot: slot}, 0)
+	stop := dispatch(t, l, told)
+	for rev := uint64(1); rev <= 3; rev++ {
+		got := receive(t, events)
+		for got.ID == "" {
+			got = receive(t, events)
+		}
+		if got.Data.Rev != rev {
+			t.Fatalf("revision %d was told, want %d", got.Data.Rev, rev)
+		}
+	}
+	untold := uint64(1)
+	for untold > 0 { // until the killed worker's messages were delivered again
+		var err error
+		if untold, err = (Dispatch{JS: l.js}).Untold(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	s, err := l.js.Stream(t.Context(), "SERIN_EVENTS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.CachedInfo().State.Msgs; n != 3 {
+		t.Errorf("%d events are stored, want 3", n)
+	}
+}
+
 func TestAPurgedPredecessorIsNone(t *testing.T) {
 	l := newLab(t)
 	last := write(t, l, checkout, 3)

@@ -96,7 +96,7 @@ func (l Layout) journal(ctx context.Context, js jetstream.JetStream) error {
 		return err
 	}
 	return l.consumer(ctx, js, JournalStream, jetstream.ConsumerConfig{
-		Durable: dispatchConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second,
+		Durable: dispatchConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: dispatchAckWait,
 		MaxDeliver: -1, MaxAckPending: 1000,
 	})
 }
