@@ -21,6 +21,7 @@ const (
 	maxRemembered = 512
 	// dispatchAckWait is how long the events of an entry may be late when the worker that had it was killed.
 	dispatchAckWait = 5 * time.Second
+	dispatchWait    = 4 * time.Second // for one entry
 	// retold bounds what is told again to be sure. The events stream knows ids for twice as long.
 	retold    = 5 * time.Minute
 	maxRetold = 16 // entries
@@ -86,7 +87,7 @@ func (d Dispatch) finish(ctx context.Context, msg jetstream.Msg, err error) (aga
 
 // entry publishes the events of one entry.
 func (d Dispatch) entry(ctx context.Context, msg jetstream.Msg, known map[deployments.Slot]deployments.Entry, events func(prev, e deployments.Entry) []deployments.Event) error {
-	ctx, cancel := context.WithTimeout(ctx, handleWait)
+	ctx, cancel := context.WithTimeout(ctx, dispatchWait)
 	defer cancel()
 	meta, err := msg.Metadata()
 	if err != nil {

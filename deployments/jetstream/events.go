@@ -14,6 +14,7 @@ import (
 const (
 	tellAttempts = 15
 	tellAckWait  = 60 * time.Second
+	tellWait     = 25 * time.Second // for one event: less, so that no other worker tells it too
 )
 
 // Events reads the public events.
@@ -122,7 +123,7 @@ func (e Events) tell(ctx context.Context, msg jetstream.Msg, deliver func(contex
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, handleWait)
+	ctx, cancel := context.WithTimeout(ctx, tellWait)
 	defer cancel()
 	if err := deliver(ctx, event); err != nil {
 		return fmt.Errorf("deliver event %s: %w", event.ID, err)

@@ -15,8 +15,10 @@ import (
 const (
 	intakeParallel = 16
 	intakeAttempts = 20
-	// handleWait is how long one message may take: less than its AckWait of 30 s, so that no other worker gets it too.
-	handleWait = 25 * time.Second
+	// intakeAckWait is how long an event may be late when the worker that had it was killed: less than `serin release`
+	// waits for somebody to take it in.
+	intakeAckWait = 10 * time.Second
+	intakeWait    = 8 * time.Second // for one event: less, so that no other worker gets it too
 )
 
 // Intake takes release events in.
@@ -60,7 +62,7 @@ func (i Intake) Run(ctx context.Context, accept func(context.Context, deployment
 
 // handle sees one event through.
 func (i Intake) handle(ctx context.Context, msg jetstream.Msg, accept func(context.Context, deployments.Release) error) {
-	ctx, cancel := context.WithTimeout(ctx, handleWait)
+	ctx, cancel := context.WithTimeout(ctx, intakeWait)
 	defer cancel()
 	release, err := DecodeRelease(msg.Subject(), msg.Headers(), msg.Data())
 	if err == nil {

@@ -111,7 +111,7 @@ func (l Layout) releases(ctx context.Context, js jetstream.JetStream) error {
 	}
 	// The intake counts the attempts itself: a message over MaxDeliver would stay in the queue, delivered to nobody.
 	return l.consumer(ctx, js, ReleasesStream, jetstream.ConsumerConfig{
-		Durable: ingestConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second,
+		Durable: ingestConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: intakeAckWait,
 		MaxDeliver: -1, MaxAckPending: 1000,
 	})
 }
