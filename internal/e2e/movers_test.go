@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -223,7 +224,9 @@ func TestAReleaseGoesThroughNginx(t *testing.T) {
 		all, there := users.between(e.Time, until, "1.1.0")
 		got := 100 * float64(there) / float64(max(all, 1))
 		t.Logf("at %v %% nginx sent %.1f %% of %d requests to the new version", e.Data.Confirmed, got, all)
-		if got < e.Data.Confirmed-4 || got > e.Data.Confirmed+4 || e.Data.Confirmed == 100 && there != all {
+		p := e.Data.Confirmed / 100
+		spread := 100 * math.Sqrt(p*(1-p)/float64(max(all, 1))) // of a share among so many users
+		if math.Abs(got-e.Data.Confirmed) > 4*spread {
 			t.Errorf("at %v %% nginx sent %.1f %% of %d requests to the new version", e.Data.Confirmed, got, all)
 		}
 	}
