@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/serin-cd/serin/steps"
@@ -18,12 +19,23 @@ const (
 	Accepted   Answer = "accepted"   // a rollout begins
 	Duplicate  Answer = "duplicate"  // it runs, waits or is promoted already
 	Supersedes Answer = "supersedes" // it waits until the rollout under way is taken back
-	Waits      Answer = "waits"      // it waits for a rollback that is under way
+	Waits      Answer = "waits"      // it waits for a rollback that is under way, and is the only one that waits
+	Queues     Answer = "queues"     // it waits behind the rollout under way, and behind those that wait already
 	Rejected   Answer = "rejected"   // it cannot be rolled out as things stand
 )
 
+// OnNewRelease is what a policy says about a release for a slot that is in the middle of a rollout.
+type OnNewRelease string
+
+// The ways to meet it.
+const (
+	Supersede OnNewRelease = "supersede" // take the one under way back, and begin the new one then
+	Queue     OnNewRelease = "queue"     // begin the new one when the one under way has ended
+	TurnAway  OnNewRelease = "refuse"    // turn the new one away
+)
+
 // Judge decides what becomes of a release, without changing anything.
-func (s State) Judge(rel Release) (Answer, string) {
+func (s State) Judge(rel Release, mode OnNewRelease) (Answer, string) {
 	for _, q := range s.Queue {
 		if q.Release.ID == rel.ID || q.Release.Version == rel.Version {
 			return Duplicate, rel.Version + " waits for the slot already"
@@ -40,6 +52,12 @@ func (s State) Judge(rel Release) (Answer, string) {
 		return Accepted, ""
 	case s.Rollout.Failure == nil && s.Rollout.Version == rel.Version:
 		return Duplicate, rel.Version + " is under way already, as " + s.Rollout.ID
+	case mode == TurnAway:
+		return Rejected, s.Rollout.Version + " is under way, and the policy says on_new_release: refuse"
+	case mode == Queue && len(s.Queue) >= MaxQueue:
+		return Rejected, fmt.Sprintf("%d releases wait for %s already", len(s.Queue), s.Rollout.Version)
+	case mode == Queue:
+		return Queues, "waits for the end of " + s.Rollout.Version
 	case s.Rollout.Failure != nil:
 		return Waits, "waits for the rollback of " + s.Rollout.Version
 	}
@@ -52,6 +70,8 @@ func (s State) Take(rel Release, a Answer, p Policy, now time.Time) (State, erro
 	switch a {
 	case Accepted:
 		return s.begin(Queued{Release: rel, Policy: p.Hash, At: now}, p, now)
+	case Queues:
+		s.Queue = append(slices.Clone(s.Queue), Queued{Release: rel, Policy: p.Hash, At: now})
 	case Supersedes, Waits:
 		s.Queue = []Queued{{Release: rel, Policy: p.Hash, At: now}} // the newest release wins the slot
 		next, _ := s.Rollout.Next(now, steps.Superseded{By: rel.Version})

@@ -88,7 +88,7 @@ func (t *teller) release(in Released) {
 	case Accepted, Duplicate:
 	case Rejected:
 		severity = Warning
-	case Supersedes, Waits:
+	case Supersedes, Waits, Queues:
 		name = "release.queued"
 	}
 	why := in.Why

@@ -28,26 +28,23 @@ func (w *Worker) Accept(ctx context.Context, rel Release) (Answer, error) {
 
 func (w *Worker) accept(ctx context.Context, last Entry, rel Release) (Answer, error) {
 	last.Slot = rel.Slot
-	answer, why := last.State.Judge(rel)
-	hash, err := w.Policies.Offered(ctx, rel.Slot)
-	if errors.Is(err, ErrNoPolicy) {
-		return "", Refuse("no_policy", fmt.Errorf("%s has no policy: add one to the directory that `serin serve --policies` reads", rel.Slot))
-	}
-	if err != nil {
-		return "", fmt.Errorf("find the policy of %s: %w", rel.Slot, err)
-	}
-	p, err := w.policies.get(ctx, rel.Slot, hash)
+	p, err := w.offered(ctx, rel.Slot)
 	if err != nil {
 		return "", err
 	}
+	answer, why := last.State.Judge(rel, p.OnNewRelease)
 	var refusal error
-	if answer == Accepted {
+	switch answer {
+	case Accepted:
 		if last.State.Stable, refusal, err = w.check(ctx, last.State, rel, p); err != nil {
 			return "", err
 		}
 		if refusal != nil {
 			answer, why = Rejected, refusal.Error()
 		}
+	case Rejected:
+		refusal = Refuse("busy", errors.New(why))
+	case Duplicate, Supersedes, Waits, Queues:
 	}
 	next, err := last.Admit(w.now(), rel, answer, why, p, false)
 	if err != nil {
@@ -57,10 +54,19 @@ func (w *Worker) accept(ctx context.Context, last Entry, rel Release) (Answer, e
 		return "", err
 	}
 	w.Metrics.Releases.WithLabelValues(string(answer)).Inc()
-	if refusal != nil {
-		return Rejected, Refuse("not_ready", refusal)
+	return answer, refusal
+}
+
+// offered is the policy of a slot's new releases.
+func (w *Worker) offered(ctx context.Context, s Slot) (Policy, error) {
+	hash, err := w.Policies.Offered(ctx, s)
+	if errors.Is(err, ErrNoPolicy) {
+		return Policy{}, Refuse("no_policy", fmt.Errorf("%s has no policy: add one to the directory that `serin serve --policies` reads", s))
 	}
-	return answer, nil
+	if err != nil {
+		return Policy{}, fmt.Errorf("find the policy of %s: %w", s, err)
+	}
+	return w.policies.get(ctx, s, hash)
 }
 
 // check asks the mover and the flags of actions, before anything is exposed, whether they can do their part. It returns

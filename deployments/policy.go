@@ -20,6 +20,8 @@ type Policy struct {
 	Rules  rules.Set
 	Plan   steps.Plan
 	Vars   map[string]string // {{vars.NAME}}
+
+	OnNewRelease OnNewRelease // Supersede by default
 }
 
 // DefaultEnvironment is the environment of a policy or release that names none.
@@ -63,8 +65,8 @@ func PolicyFor(s Slot, text []byte) (Policy, error) {
 
 func parsePolicy(doc yamldoc.Value) Policy {
 	m := doc.Map("apiVersion", "service", "environment", "prometheus", "traffic", "diluted", "steps", "defaults", "vars", "rules",
-		"on_failure", "on_promote", "confirm_within", "recovery")
-	p := Policy{Slot: Slot{Environment: DefaultEnvironment}}
+		"on_failure", "on_promote", "on_new_release", "confirm_within", "recovery")
+	p := Policy{Slot: Slot{Environment: DefaultEnvironment}, OnNewRelease: Supersede}
 	if !m.IsMap() {
 		return p
 	}
@@ -78,6 +80,9 @@ func parsePolicy(doc yamldoc.Value) Policy {
 	p.Vars = parseVars(m.Get("vars"))
 	if required(m, "rules", "write at least one rule: name, bad, total and max") {
 		p.Rules = rules.ParseSet(m.Get("rules"), m.Get("defaults"), p.Vars)
+	}
+	if word, ok := m.Get("on_new_release").Word(string(Supersede), string(Queue), string(TurnAway)); ok {
+		p.OnNewRelease = OnNewRelease(word)
 	}
 	p.Plan = parsePlan(m)
 	p.Plan.Rules = p.Rules.Tolerances()

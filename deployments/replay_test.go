@@ -118,21 +118,27 @@ func TestWhatBecomesOfARelease(t *testing.T) {
 	for name, c := range map[string]struct {
 		state deployments.State
 		want  deployments.Answer
+		mode  deployments.OnNewRelease
 	}{
-		"first release":              {deployments.State{}, deployments.Accepted},
-		"nothing under way":          {deployments.State{Rollout: rollout("1", steps.Ended, false), Release: old, Stable: "1"}, deployments.Accepted},
-		"promoted already":           {deployments.State{Rollout: rollout("2", steps.Ended, false), Release: old, Stable: "2"}, deployments.Duplicate},
-		"rolled back: a new try":     {deployments.State{Rollout: rollout("2", steps.Ended, true), Release: old, Stable: "1"}, deployments.Accepted},
-		"the same event":             {deployments.State{Rollout: rollout("2", steps.Ended, true), Release: &rel, Stable: "1"}, deployments.Duplicate},
-		"under way":                  {deployments.State{Rollout: rollout("2", steps.Baking, false), Release: old}, deployments.Duplicate},
-		"another is under way":       {deployments.State{Rollout: rollout("1", steps.Baking, false), Release: old}, deployments.Supersedes},
-		"a rollback is under way":    {deployments.State{Rollout: rollout("1", steps.Reverting, true), Release: old}, deployments.Waits},
-		"its own rollback goes on":   {deployments.State{Rollout: rollout("2", steps.Reverting, true), Release: old}, deployments.Waits},
-		"it waits already":           {deployments.State{Rollout: rollout("1", steps.Reverting, true), Release: old, Queue: []deployments.Queued{{Release: rel}}}, deployments.Duplicate},
-		"back to the stable version": {deployments.State{Rollout: rollout("3", steps.Baking, false), Release: old, Stable: "2"}, deployments.Supersedes},
+		"first release":               {deployments.State{}, deployments.Accepted, deployments.Supersede},
+		"nothing under way":           {deployments.State{Rollout: rollout("1", steps.Ended, false), Release: old, Stable: "1"}, deployments.Accepted, deployments.Supersede},
+		"promoted already":            {deployments.State{Rollout: rollout("2", steps.Ended, false), Release: old, Stable: "2"}, deployments.Duplicate, deployments.Supersede},
+		"rolled back: a new try":      {deployments.State{Rollout: rollout("2", steps.Ended, true), Release: old, Stable: "1"}, deployments.Accepted, deployments.Supersede},
+		"the same event":              {deployments.State{Rollout: rollout("2", steps.Ended, true), Release: &rel, Stable: "1"}, deployments.Duplicate, deployments.Supersede},
+		"under way":                   {deployments.State{Rollout: rollout("2", steps.Baking, false), Release: old}, deployments.Duplicate, deployments.Supersede},
+		"another is under way":        {deployments.State{Rollout: rollout("1", steps.Baking, false), Release: old}, deployments.Supersedes, deployments.Supersede},
+		"a rollback is under way":     {deployments.State{Rollout: rollout("1", steps.Reverting, true), Release: old}, deployments.Waits, deployments.Supersede},
+		"its own rollback goes on":    {deployments.State{Rollout: rollout("2", steps.Reverting, true), Release: old}, deployments.Waits, deployments.Supersede},
+		"it waits already":            {deployments.State{Rollout: rollout("1", steps.Reverting, true), Release: old, Queue: []deployments.Queued{{Release: rel}}}, deployments.Duplicate, deployments.Supersede},
+		"queued behind another":       {deployments.State{Rollout: rollout("1", steps.Baking, false), Release: old}, deployments.Queues, deployments.Queue},
+		"queued behind a rollback":    {deployments.State{Rollout: rollout("1", steps.Reverting, true), Release: old}, deployments.Queues, deployments.Queue},
+		"the queue is full":           {deployments.State{Rollout: rollout("1", steps.Baking, false), Release: old, Queue: make([]deployments.Queued, deployments.MaxQueue)}, deployments.Rejected, deployments.Queue},
+		"turned away":                 {deployments.State{Rollout: rollout("1", steps.Baking, false), Release: old}, deployments.Rejected, deployments.TurnAway},
+		"a free slot turns none away": {deployments.State{Rollout: rollout("1", steps.Ended, false), Release: old}, deployments.Accepted, deployments.TurnAway},
+		"back to the stable version":  {deployments.State{Rollout: rollout("3", steps.Baking, false), Release: old, Stable: "2"}, deployments.Supersedes, deployments.Supersede},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, why := c.state.Judge(rel); got != c.want {
+			if got, why := c.state.Judge(rel, c.mode); got != c.want {
 				t.Errorf("%s (%s), want %s", got, why, c.want)
 			}
 		})

@@ -271,3 +271,47 @@ func TestACrashAfterEveryAppendAndEffectLosesNothing(t *testing.T) {
 		})
 	}
 }
+
+func TestReleasesWaitTheirTurnWhereThePolicySaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.policy += "on_new_release: queue\n"
+		w.verdict = failsAt(2500)
+		w.release("1.1.0")
+		w.run("one", 90*time.Second)
+		for _, v := range []string{"1.2.0", "1.3.0"} {
+			if a := w.release(v); a != deployments.Queues {
+				t.Errorf("%s: %s", v, a)
+			}
+		}
+		w.run("one", 2*time.Hour)
+		w.replay()
+		var ends []string
+		for _, e := range w.events() {
+			if e.Name == "rollout.promoted" || e.Name == "rollout.restored" {
+				ends = append(ends, e.Data.Version+" "+e.Name)
+			}
+		}
+		want := []string{"1.1.0 rollout.restored", "1.2.0 rollout.promoted", "1.3.0 rollout.promoted"}
+		if diff := cmp.Diff(want, ends); diff != "" {
+			t.Errorf("ends (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAReleaseIsTurnedAwayWhereThePolicySaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.policy += "on_new_release: refuse\n"
+		w.release("1.1.0")
+		w.run("one", 90*time.Second)
+		_, err := w.worker("intake").Accept(t.Context(), deployments.Release{Slot: slot, ID: "id-1.2.0", Version: "1.2.0"})
+		if deployments.Refusal(err) != "busy" || !strings.Contains(err.Error(), "1.1.0 is under way") {
+			t.Errorf("a release in the middle of another: %v", err)
+		}
+		w.run("one", time.Hour)
+		if e := w.last(); e.State.Stable != "1.1.0" {
+			t.Errorf("stable %q", e.State.Stable)
+		}
+	})
+}
