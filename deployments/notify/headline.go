@@ -1,10 +1,12 @@
 package notify
 
 import (
+	"math"
 	"strings"
 
 	"github.com/serin-cd/serin/analysis"
 	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/steps"
 )
 
 // Bounds of strings from events, in UTF-16 units.
@@ -21,13 +23,15 @@ type told struct {
 
 // phrases says what has happened, after the words "checkout 1.4.2".
 var phrases = map[string]func(told) string{
-	"release.accepted":      func(told) string { return " accepted" },
-	"release.queued":        func(told) string { return " is queued" },
-	"release.rejected":      func(told) string { return " refused" },
-	"release.duplicate":     func(told) string { return " is known already" },
-	"release.superseded":    func(t told) string { return " superseded" + t.by() },
-	"step.started":          told.started,
-	"traffic.requested":     func(t told) string { return ": traffic requested" + t.at() },
+	"release.accepted":   func(told) string { return " accepted" },
+	"release.queued":     func(told) string { return " is queued" },
+	"release.rejected":   func(told) string { return " refused" },
+	"release.duplicate":  func(told) string { return " is known already" },
+	"release.superseded": func(t told) string { return " superseded" + t.by() },
+	"step.started":       told.started,
+	"traffic.requested": func(t told) string {
+		return ": traffic requested at " + steps.Share(math.Round(t.Data.Percent*100)).String()
+	},
 	"traffic.confirmed":     func(t told) string { return ": traffic confirmed" + t.at() },
 	"traffic.unconfirmed":   func(t told) string { return ": traffic NOT confirmed" + t.at() },
 	"step.passed":           func(t told) string { return " passed step " + count(t.Data.Step) + t.at() },
