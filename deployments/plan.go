@@ -29,6 +29,7 @@ func parsePlan(m yamldoc.Map) steps.Plan {
 	}
 	p.Failure = parseFailure(m.Get("on_failure"))
 	p.OnPromote = parseActions(m.Get("on_promote"), steps.PublishEvent)
+	p.Advance, p.Freeze = parseAdvance(m.Get("advance")), parseFreeze(m.Get("freeze"))
 	if d, ok := m.Get("confirm_within").Duration(); ok {
 		if p.ConfirmWithin = d; d <= 0 {
 			m.Get("confirm_within").Errorf("write for example 2m", "nothing is confirmed in no time")

@@ -65,7 +65,7 @@ func PolicyFor(s Slot, text []byte) (Policy, error) {
 
 func parsePolicy(doc yamldoc.Value) Policy {
 	m := doc.Map("apiVersion", "service", "environment", "prometheus", "traffic", "diluted", "steps", "defaults", "vars", "rules",
-		"on_failure", "on_promote", "on_new_release", "confirm_within", "recovery")
+		"on_failure", "on_promote", "on_new_release", "advance", "freeze", "confirm_within", "recovery")
 	p := Policy{Slot: Slot{Environment: DefaultEnvironment}, OnNewRelease: Supersede}
 	if !m.IsMap() {
 		return p

@@ -213,7 +213,9 @@ func (r Rollout) advance(now time.Time) Rollout {
 	case r.Phase == Watching:
 		return r.end(now, Promoted, "")
 	default:
-		return r.shift(now, r.Step+1)
+		if ok, _, _ := r.Plan.MayAdvance(now); ok {
+			return r.shift(now, r.Step+1)
+		}
 	}
 	return r
 }

@@ -36,6 +36,9 @@ func (r Rollout) Next(now time.Time, in Input) (Rollout, []Effect) {
 func (r Rollout) tick(now time.Time) Rollout {
 	switch r.Phase {
 	case Pending:
+		if ok, _, _ := r.Plan.MayAdvance(now); !ok {
+			return r
+		}
 		return r.shift(now, 0)
 	case Shifting:
 		if !now.Before(r.Shifted.Add(r.Plan.ConfirmWithin)) {

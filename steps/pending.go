@@ -75,7 +75,7 @@ func (r Rollout) measureRecovery() Measure {
 func (r Rollout) WakeAt() (time.Time, bool) {
 	switch r.Phase {
 	case Pending:
-		return r.Since, true
+		return r.Plan.advanceFrom(r.Since)
 	case Shifting:
 		at, ok := r.holdWakeAt()
 		if confirm := r.Shifted.Add(r.Plan.ConfirmWithin); !r.Unconfirmed && (!ok || confirm.Before(at)) {

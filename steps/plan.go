@@ -22,6 +22,8 @@ type Plan struct {
 	OnPromote     []Action          `json:"on_promote,omitempty"`
 	ConfirmWithin time.Duration     `json:"confirm_within"`      // how long an exposure or action may take to be confirmed
 	Recovery      time.Duration     `json:"recovery"`            // how long failed rules are watched after a rollback
+	Advance       *Window           `json:"advance,omitempty"`   // steps begin only while it is open
+	Freeze        []Window          `json:"freeze,omitempty"`    // and in none of these
 	Tolerance     Share             `json:"tolerance,omitempty"` // allowed gap between requested and measured share; 0: not compared
 }
 

@@ -120,6 +120,9 @@ func printStatus(w io.Writer, now time.Time, a deployments.Asked, e deployments.
 	fmt.Fprintf(w, "  rollout   %s\n  phase     %s for %s\n", r.ID, phase(*r), age(now, r.Since))
 	fmt.Fprintf(w, "  steps     %s\n", rail(*r))
 	fmt.Fprintf(w, "  traffic   requested %v, confirmed %v\n", r.Want, r.Confirmed)
+	if ok, why, again := r.Plan.MayAdvance(now); !ok && r.Failure == nil && r.Phase != steps.Ended {
+		fmt.Fprintf(w, "  waits     %s, until %s\n", why, again.Format(time.DateTime+" MST"))
+	}
 	if r.Hold != nil {
 		fmt.Fprintf(w, "  holding   %s, for %s\n", clean(r.Hold.String()), age(now, r.Hold.Since))
 	}
