@@ -67,3 +67,11 @@ func (w *Worker) Ask(s Slot) (Asked, bool) {
 	}
 	return a, true
 }
+
+// Rollouts is how many rollouts this worker advances now.
+func (w *Worker) Rollouts() int {
+	w.prepare()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.runners)
+}

@@ -9,6 +9,7 @@
 //	                          DLQ    ◄── dlq.<reason> ◄── whatever cannot be used, from any of them
 //
 // [Embed] runs the server inside the process, [Connect] reaches another one, [Setup] makes the streams.
+// [FairLeases] are Leases that workers share evenly, by what they say of themselves on <prefix>.worker.<name> ([Presence]).
 // [Server], [Journal], [Leases], [Intake], [Dispatch], [Policies], [Serve] and [Client] need nothing of one another.
 //
 // # What it guarantees

@@ -18,10 +18,12 @@ type lease struct {
 	expiry *time.Timer // cancels the call at until, however busy the loop is
 	lost   bool        // the call was cancelled and has not returned yet
 	again  bool        // it was taken once more in the meantime: another call follows
+	shed   bool        // the call was cancelled so that another worker can have the partition
 }
 
 // batch is the answer to one fetch.
 type batch struct {
+	order
 	asked time.Time // no message of it was delivered earlier
 	msgs  []jetstream.Msg
 	err   error
@@ -38,6 +40,9 @@ type holder struct {
 	held     map[int]*lease
 	returned chan int
 	fetched  chan batch
+	share    func(held int) (want int, shed bool) // nil: as many as there is capacity for
+	pace     time.Duration                        // between two partitions handed back for balance
+	calm     time.Time                            // until then none is
 
 	ackWait   time.Duration // after which the server gives a message to another
 	trust     time.Duration // how long a confirmed renewal is trusted: less than ackWait
@@ -149,6 +154,9 @@ func (h *holder) finish(ctx context.Context, p int) {
 	case l.again && !h.expired(l.until):
 		h.begin(ctx, p, l, l.msg, l.until)
 		return
+	case !lapsed && l.shed:
+		// The delay lets the reports of both workers agree before the next one.
+		_ = l.msg.NakWithDelay(h.pace)
 	case !lapsed:
 		// The call gave it up by itself: let another worker try first.
 		_ = l.msg.NakWithDelay(h.ackWait)

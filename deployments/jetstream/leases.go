@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,12 @@ type Leases struct {
 	Names Names
 	Now   func() time.Time // nil: time.Now
 	Log   *slog.Logger     // nil: silent
+
+	// Share says how many partitions a worker that holds some wants, and whether it should hand one back; nil: as many
+	// as it can. It is asked often.
+	Share func(held int) (want int, shed bool)
+
+	pace time.Duration // between two partitions handed back for balance; 0: 1 s
 }
 
 var _ deployments.Leases = Leases{}
@@ -30,7 +37,7 @@ var _ deployments.Leases = Leases{}
 // an outage. A partition whose call returns by itself is handed back and is free again after AckWait. It returns ctx's
 // error, or at once an error when the leases were never set up.
 func (l Leases) Hold(ctx context.Context, capacity int, hold func(ctx context.Context, partition int)) error {
-	h := &holder{log: orDiscard(l.Log), now: l.Now, capacity: capacity, call: hold,
+	h := &holder{log: orDiscard(l.Log), now: l.Now, capacity: capacity, call: hold, share: l.Share, pace: cmp.Or(l.pace, shedEvery),
 		held: map[int]*lease{}, returned: make(chan int), fetched: make(chan batch)}
 	if h.now == nil {
 		h.now = time.Now
@@ -65,6 +72,8 @@ func (h *holder) run(ctx context.Context) error {
 	defer renew.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
+	shed, stop := h.sheds()
+	defer stop()
 	fetching, failures := false, 0
 	for ctx.Err() == nil {
 		var again <-chan time.Time
@@ -74,12 +83,14 @@ func (h *holder) run(ctx context.Context) error {
 		select {
 		case <-again:
 			fetching = true
-			go h.fetch(ctx, min(h.capacity-len(h.held), leaseBatch))
+			go h.fetch(ctx, h.appetite())
 		case b := <-h.fetched:
 			fetching, failures = false, h.receive(ctx, b, failures)
 			retry.Reset(h.waitAfter(b, failures))
 		case <-renew.C:
 			h.renew()
+		case <-shed:
+			h.shed()
 		case p := <-h.returned:
 			h.finish(ctx, p)
 			retry.Reset(0)
@@ -90,22 +101,26 @@ func (h *holder) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// waitAfter is how long to leave the queue alone. An empty answer has waited on the server already.
+// waitAfter is how long to leave the queue alone. An empty answer to an order that is not spare has waited on the
+// server already.
 func (h *holder) waitAfter(b batch, failures int) time.Duration {
-	if b.err == nil {
-		return 0
+	switch {
+	case b.err != nil:
+		return min(backoff(failures), h.ackWait)
+	case b.spare && len(b.msgs) < b.n:
+		return min(h.ackWait/8, spareWait)
 	}
-	return min(backoff(failures), h.ackWait)
+	return 0
 }
 
-// fetch asks for n leases and hands them to the loop, or straight back to the server when nobody takes them.
-func (h *holder) fetch(ctx context.Context, n int) {
-	var b batch
+// fetch asks for leases and hands them to the loop, or straight back to the server when nobody takes them.
+func (h *holder) fetch(ctx context.Context, o order) {
+	b := batch{order: o}
 	var answer jetstream.MessageBatch
 	err := connected(ctx, h.conn)
 	b.asked = h.now()
 	if err == nil {
-		answer, err = h.cons.Fetch(n, jetstream.FetchMaxWait(h.fetchWait))
+		answer, err = h.ask(o)
 	}
 	if err == nil {
 		for msg := range answer.Messages() {
@@ -119,6 +134,7 @@ func (h *holder) fetch(ctx context.Context, n int) {
 
 // receive begins a call for each lease of a batch and returns the number of failures in a row.
 func (h *holder) receive(ctx context.Context, b batch, failures int) int {
+	h.rest(b)
 	for _, msg := range b.msgs {
 		p, err := strconv.Atoi(string(msg.Data()))
 		if err != nil {
