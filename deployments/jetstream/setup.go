@@ -62,7 +62,7 @@ func Setup(ctx context.Context, js jetstream.JetStream, l Layout) error {
 // make makes everything. The journal comes first: it remembers the partitions. One after the other is fast enough
 // (about 80 ms on an empty store): the server waits for one disk either way.
 func (l Layout) make(ctx context.Context, js jetstream.JetStream) error {
-	for _, f := range []func(context.Context, jetstream.JetStream) error{l.journal, l.releases, l.told, l.lease, l.buckets} {
+	for _, f := range []func(context.Context, jetstream.JetStream) error{l.journal, l.summaries, l.releases, l.told, l.lease, l.buckets} {
 		if err := f(ctx, js); err != nil {
 			return err
 		}
