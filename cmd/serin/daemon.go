@@ -47,6 +47,7 @@ type daemon struct {
 	querier   *prometheus.Client
 	confirmer *openfeature.Confirmer
 	worker    *deployments.Worker
+	leases    *jetstream.FairLeases
 	registry  *prom.Registry
 	listener  net.Listener
 	ready     readiness
@@ -88,9 +89,9 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.querier = &prometheus.Client{Default: cfg.Prometheus}
+	d.querier, d.leases = &prometheus.Client{Default: cfg.Prometheus}, d.fairLeases()
 	d.worker = &deployments.Worker{
-		Name: workerName(), Journal: d.journal, Leases: jetstream.Leases{JS: d.js, Names: d.names, Log: cfg.Log}, Policies: policies,
+		Name: d.leases.Name, Journal: d.journal, Leases: d.leases, Policies: policies,
 		Analyst: analysis.Analyst{Querier: d.querier}, Exposers: exposers, Metrics: deployments.NewMetrics(d.registry),
 		Now: cfg.Env.Now, Log: cfg.Log, Capacity: d.journal.Partitions(), Lag: queryLag,
 	}
@@ -190,6 +191,7 @@ func act(ctx context.Context, stop context.CancelCauseFunc, what string, run fun
 func (d *daemon) tellers() map[string]func(context.Context) error {
 	all := map[string]func(context.Context) error{
 		"serve http": d.serveHTTP,
+		"presence":   d.leases.Announce,
 		"dispatch":   func(ctx context.Context) error { return d.dispatch().Run(ctx, deployments.Events) },
 	}
 	if d.cfg.Slack != "" {
