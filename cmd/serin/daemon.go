@@ -32,6 +32,7 @@ type daemonConfig struct {
 	HTTP       string           // of /metrics, /healthz and /readyz
 	Prometheus *analysis.Source // of policies that name none
 	Slack      string           // webhook URL; "": nobody is told
+	Retention  time.Duration    // how long finished rollouts are kept; 0: for ever
 	Log        *slog.Logger
 	Env        Env
 }
@@ -191,6 +192,7 @@ func act(ctx context.Context, stop context.CancelCauseFunc, what string, run fun
 func (d *daemon) tellers() map[string]func(context.Context) error {
 	all := map[string]func(context.Context) error{
 		"serve http": d.serveHTTP,
+		"history":    d.keepHistory,
 		"presence":   d.leases.Announce,
 		"dispatch":   func(ctx context.Context) error { return d.dispatch().Run(ctx, deployments.Events) },
 	}

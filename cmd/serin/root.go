@@ -65,6 +65,7 @@ func newRoot(env Env) *cobra.Command {
 		newServe(env),
 		newRelease(env),
 		newStatus(env),
+		newHistory(env),
 		newWorkers(env),
 		newCheck(env),
 		newAck(env),

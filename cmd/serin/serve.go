@@ -24,7 +24,7 @@ type serveFlags struct {
 	policies              []string
 	listen, http          string
 	prometheus, slackFile string
-	logFormat             string
+	logFormat, retention  string
 	verbose               bool
 }
 
@@ -44,6 +44,7 @@ func newServe(env Env) *cobra.Command {
 	cmd.Flags().StringVar(&f.http, "http", defaultHTTP, "address of /metrics, /healthz and /readyz")
 	cmd.Flags().StringVar(&f.prometheus, "prometheus", "", "Prometheus URL for policies that name none")
 	cmd.Flags().StringVar(&f.slackFile, "slack-webhook-file", "", "file with a Slack incoming webhook's URL (default: SERIN_SLACK_WEBHOOK_FILE)")
+	cmd.Flags().StringVar(&f.retention, "retention", "400d", "how long the entries of finished rollouts are kept; 0 is for ever")
 	cmd.Flags().StringVar(&f.logFormat, "log", "text", "log format: text or json")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what happens in detail")
 	if err := cmd.MarkFlagRequired("policies"); err != nil {
@@ -100,6 +101,9 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 				return usage(fmt.Errorf("%s: %s names no prometheus: add `prometheus: URL` to the policy, or --prometheus URL", file.path, p.Slot))
 			}
 		}
+	}
+	if cfg.Retention, err = keepFor(f.retention); err != nil {
+		return usage(err)
 	}
 	cfg.Slack, err = f.slack(env)
 	if err != nil {
