@@ -21,11 +21,13 @@ type lease struct {
 	shed   bool        // the call was cancelled so that another worker can have the partition
 }
 
-// batch is the answer to one fetch.
+// batch is a part of the answer to one fetch.
 type batch struct {
 	order
 	asked time.Time // no message of it was delivered earlier
 	msgs  []jetstream.Msg
+	more  bool // another part follows
+	got   int  // of the last part: messages of all parts
 	err   error
 }
 
@@ -180,7 +182,7 @@ func (h *holder) handBack(fetching bool) {
 				back = append(back, l.msg)
 			}
 		case b := <-h.fetched:
-			fetching = false
+			fetching = b.more
 			back = append(back, b.msgs...)
 		}
 	}

@@ -85,8 +85,10 @@ func (h *holder) run(ctx context.Context) error {
 			fetching = true
 			go h.fetch(ctx, h.appetite())
 		case b := <-h.fetched:
-			fetching, failures = false, h.receive(ctx, b, failures)
-			retry.Reset(h.waitAfter(b, failures))
+			fetching, failures = b.more, h.receive(ctx, b, failures)
+			if !b.more {
+				retry.Reset(h.waitAfter(b, failures))
+			}
 		case <-renew.C:
 			h.renew()
 		case <-shed:
@@ -107,13 +109,13 @@ func (h *holder) waitAfter(b batch, failures int) time.Duration {
 	switch {
 	case b.err != nil:
 		return min(backoff(failures), h.ackWait)
-	case b.spare && len(b.msgs) < b.n:
+	case b.spare && b.got < b.n:
 		return min(h.ackWait/8, spareWait)
 	}
 	return 0
 }
 
-// fetch asks for leases and hands them to the loop, or straight back to the server when nobody takes them.
+// fetch asks for leases and hands each to the loop as it comes, and at the end a batch that says so.
 func (h *holder) fetch(ctx context.Context, o order) {
 	b := batch{order: o}
 	var answer jetstream.MessageBatch
@@ -124,7 +126,8 @@ func (h *holder) fetch(ctx context.Context, o order) {
 	}
 	if err == nil {
 		for msg := range answer.Messages() {
-			b.msgs = append(b.msgs, msg)
+			b.got++
+			h.fetched <- batch{order: o, asked: b.asked, msgs: []jetstream.Msg{msg}, more: true}
 		}
 		err = answer.Error()
 	}
