@@ -50,6 +50,13 @@ func (s State) Judge(rel Release, mode OnNewRelease) (Answer, string) {
 		return Duplicate, rel.Version + " is promoted already"
 	case !s.Live():
 		return Accepted, ""
+	}
+	return s.meet(rel, mode)
+}
+
+// meet decides about a release for a slot that is in the middle of a rollout.
+func (s State) meet(rel Release, mode OnNewRelease) (Answer, string) {
+	switch {
 	case s.Rollout.Failure == nil && s.Rollout.Version == rel.Version:
 		return Duplicate, rel.Version + " is under way already, as " + s.Rollout.ID
 	case mode == TurnAway:
