@@ -68,7 +68,7 @@ func sweepOnce(t *testing.T, r Retention) Swept {
 	return swept
 }
 
-// told lets every durable reader of the journal catch up.
+// settled lets every durable reader of the journal catch up.
 func settled(t *testing.T, l lab) {
 	t.Helper()
 	j := openJournal(t, l.js)
