@@ -110,8 +110,8 @@ type follower struct {
 }
 
 func (f *follower) run(ctx context.Context) {
-	err := jetstream.Events{JS: f.js, Names: f.daemon.names}.Follow(ctx, jetstream.Filter{Slot: f.policy.Slot}, 0, func(_ uint64, e deployments.Event) error {
-		if e.ID == "" { // all that was stored is read
+	err := jetstream.Events{JS: f.js, Names: f.daemon.names}.Follow(ctx, jetstream.Filter{}, 0, func(_ uint64, e deployments.Event) error {
+		if e.ID == "" || e.Slot != f.policy.Slot { // all that was stored is read, or it is another's
 			return nil
 		}
 		select {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -56,6 +57,10 @@ func (c Client) request(ctx context.Context, subject string, s deployments.Slot,
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	msg, err := c.Conn.RequestWithContext(limited, subject, data)
+	// The server answers a request that is not allowed with a complaint on the connection, and no reply.
+	if last := c.Conn.LastError(); err != nil && errors.Is(last, nats.ErrPermissionViolation) && strings.Contains(last.Error(), `"`+subject+`"`) {
+		return Reply{}, fmt.Errorf("ask %s: %w", subject, last)
+	}
 	switch {
 	case errors.Is(err, nats.ErrNoResponders), err != nil && ctx.Err() == nil && limited.Err() != nil:
 		return Reply{}, fmt.Errorf("ask %s: %w: %s", subject, ErrNobody, hint)

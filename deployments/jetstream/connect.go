@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ type ClientOptions struct {
 	CA      string // PEM file
 	Cert    string // PEM files of a client certificate
 	Key     string
-	Inbox   string        // prefix of replies; "": _INBOX_<user> when the URL names a user, else _INBOX
+	Inbox   string        // prefix of replies; "": _INBOX.<user> when the URL names a user, else _INBOX
 	Timeout time.Duration // of the first connection; 0: 5 s
 	Daemon  bool          // wait for the first connection until ctx ends, not only for Timeout
 	Log     *slog.Logger  // of what goes wrong later; nil: silent
@@ -125,6 +126,9 @@ func (o ClientOptions) options(address string, connected, closed chan struct{}) 
 	return append(append(opts, o.identity(address)...), o.Extra...)
 }
 
+// userForm is one token: the inbox of a.b would be among those of a.
+var userForm = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
 // identity is who we say we are, and how we know the server.
 func (o ClientOptions) identity(address string) []nats.Option {
 	var opts []nats.Option
@@ -141,9 +145,9 @@ func (o ClientOptions) identity(address string) []nats.Option {
 		opts = append(opts, nats.ClientCert(o.Cert, o.Key))
 	}
 	inbox := o.Inbox
-	if u, err := url.Parse(address); inbox == "" && err == nil && prefixForm.MatchString(u.User.Username()) {
+	if u, err := url.Parse(address); inbox == "" && err == nil && userForm.MatchString(u.User.Username()) {
 		// A user who may subscribe to all of _INBOX.> reads the replies of others.
-		inbox = "_INBOX_" + u.User.Username()
+		inbox = "_INBOX." + u.User.Username()
 	}
 	if inbox != "" {
 		opts = append(opts, nats.CustomInboxPrefix(inbox))

@@ -206,9 +206,9 @@ func TestFollowFiltersAndBeginsWhereItIsTold(t *testing.T) {
 		want   int
 	}{
 		"all":     {Filter{}, 0, 8},
-		"slot":    {Filter{Slot: checkout}, 0, 4},
+		"slot":    {Filter{Slot: checkout}, 0, 2},
 		"rollout": {Filter{Rollout: "r-2"}, 0, 4},
-		"both":    {Filter{Slot: checkout, Rollout: "r-2"}, 0, 2},
+		"both":    {Filter{Slot: checkout, Rollout: "r-2"}, 0, 1},
 		"release": {Filter{Release: "another"}, 0, 0},
 		"later":   {Filter{}, 6, 2},
 		"end":     {Filter{Slot: checkout}, latest, 0},

@@ -15,6 +15,7 @@ const (
 	tellAttempts = 15
 	tellAckWait  = 60 * time.Second
 	tellWait     = 25 * time.Second // for one event: less, so that no other worker tells it too
+	tellPrefix   = "tell-"          // of a notifier's durable consumer
 )
 
 // Events reads the public events.
@@ -43,15 +44,16 @@ func (e Events) Latest(ctx context.Context) (uint64, error) {
 }
 
 // Follow delivers the events behind a sequence (0: all that are stored), in order, then a zero Event, then every later
-// one, until ctx ends or deliver returns an error; it returns that error. It survives lost connections.
+// one, until ctx ends or deliver returns an error; it returns that error. It survives lost connections. The rollback
+// event, which has a subject of its own, is among those of all slots only; rollout.failed comes before it on either.
 func (e Events) Follow(ctx context.Context, f Filter, after uint64, deliver func(seq uint64, event deployments.Event) error) error {
 	c := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1}
 	if f.Slot != (deployments.Slot{}) {
 		if err := f.Slot.Validate(); err != nil {
 			return err
 		}
-		slot := f.Slot.Subject()
-		c.FilterSubjects = []string{e.Names.Subject("event", slot, ">"), e.Names.Subject("rollback", slot)}
+		// One filter goes in the request's subject, where a server's permissions see it; several would not.
+		c.FilterSubject = e.Names.Subject("event", f.Slot.Subject(), ">")
 	}
 	r := reader{e.JS, e.Names.Stream(EventsStream), c, orDiscard(e.Log)}
 	first, err := r.open(ctx)
@@ -89,7 +91,7 @@ func (e Events) Tell(ctx context.Context, name string, deliver func(context.Cont
 	if err := (deployments.Slot{Environment: "any", Service: name}).Validate(); err != nil {
 		return fmt.Errorf("tell %q: a notifier's name has 1 to 63 of letters, digits, - and _", name)
 	}
-	stream, durable := e.Names.Stream(EventsStream), "tell-"+name
+	stream, durable := e.Names.Stream(EventsStream), tellPrefix+name
 	if err := e.remember(ctx, stream, durable); err != nil {
 		return fmt.Errorf("tell %s: %w", name, err)
 	}

@@ -83,7 +83,7 @@ func Serve(ctx context.Context, nc *nats.Conn, n Names, h Handlers, log *slog.Lo
 // service is one kind of request.
 type service struct {
 	pattern string
-	queue   string // "": every worker hears every request
+	queue   string // "": every worker hears every request; else it is an order
 	handle  func(context.Context, Request) (Reply, bool)
 }
 
@@ -129,8 +129,17 @@ func (s service) run(ctx context.Context, n Names, msgs <-chan *nats.Msg, stoppe
 	return running.Wait()
 }
 
-// answer answers one message. Who gave no subject for a reply gets none.
+// asked reports whether somebody waits for a reply. Permissions do not bind the server itself: who may read a stream, or
+// publish to one, can have the server's reply or a stored message delivered on any subject, as an order too. Those have
+// no subject for a reply, or one of JetStream's.
+func asked(msg *nats.Msg) bool { return msg.Reply != "" && !strings.HasPrefix(msg.Reply, "$JS.") }
+
+// answer answers one message. A question without a subject for a reply gets none; an order without is ignored.
 func (s service) answer(ctx context.Context, n Names, msg *nats.Msg, log *slog.Logger) {
+	if s.queue != "" && !asked(msg) {
+		log.Warn("request ignored: it has no subject for a reply", "subject", msg.Subject)
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, serveWait)
 	defer cancel()
 	request, err := s.request(n, msg)

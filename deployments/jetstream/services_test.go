@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
 
 	"github.com/serin-cd/serin/deployments"
 )
@@ -84,21 +85,23 @@ func TestWithoutWorkersNobodyAnswers(t *testing.T) {
 	}
 }
 
-func TestAcknowledgementsNeedNoReply(t *testing.T) {
+func TestOrdersThatNobodyWaitsForAreIgnored(t *testing.T) {
 	l := newLab(t)
-	heard := make(chan string, 2)
+	heard := make(chan string, 3)
 	serve(t, l, Handlers{Ack: func(_ context.Context, r Request) Reply {
 		heard <- string(r.Data)
 		return Reply{OK: true}
 	}})
-	if err := l.nc.Publish("serin.ack.production.checkout", []byte("published")); err != nil {
-		t.Fatal(err)
-	}
-	if got := receive(t, heard); got != "published" {
-		t.Errorf("heard %s", got)
+	for _, reply := range []string{"", "$JS.ACK.SERIN_EVENTS.c.1.1.1.1.0"} {
+		if err := l.nc.PublishMsg(&nats.Msg{Subject: "serin.ack.production.checkout", Reply: reply, Data: []byte("reflected")}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if reply, err := (Client{Conn: l.nc}).Ack(t.Context(), checkout, "requested"); err != nil || !reply.OK {
 		t.Errorf("%+v, %v", reply, err)
+	}
+	if got := receive(t, heard); got != `"requested"` || len(heard) != 0 {
+		t.Errorf("heard %s first, %d more", got, len(heard))
 	}
 }
 
