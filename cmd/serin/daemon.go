@@ -73,7 +73,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	if d.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.HTTP); err != nil {
 		return fmt.Errorf("listen for metrics: %w (use --http for another address)", err)
 	}
-	if err = jetstream.Setup(ctx, d.js, jetstream.Layout{Names: d.names}); err != nil {
+	if err = d.setup(ctx); err != nil {
 		return err
 	}
 	policies, err := jetstream.OpenPolicies(ctx, d.js, d.names)

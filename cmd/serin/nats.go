@@ -21,7 +21,7 @@ const defaultData = ".serin"
 // natsFlags say which NATS a command talks to.
 type natsFlags struct {
 	url, creds, token, tokenFile, ca string
-	data, prefix                     string
+	data, prefix, inbox              string
 }
 
 // add gives a command the flags. Without any of them it talks to the server that runs on the data directory.
@@ -31,6 +31,7 @@ func (f *natsFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.tokenFile, "token-file", "", "file with a NATS token")
 	cmd.Flags().StringVar(&f.ca, "ca", "", "PEM file with the authority that signed the NATS server's certificate")
 	cmd.Flags().StringVar(&f.data, "data", defaultData, "data directory of the embedded server")
+	cmd.Flags().StringVar(&f.inbox, "inbox", "", "prefix of replies (default: SERIN_INBOX, else _INBOX.USER when the URL names a user)")
 	cmd.Flags().StringVar(&f.prefix, "prefix", "", `what subjects begin with (default "serin")`)
 }
 
@@ -38,6 +39,9 @@ func (f *natsFlags) add(cmd *cobra.Command) {
 func (f *natsFlags) resolve(env Env) error {
 	if f.url == "" {
 		f.url = env.Getenv("SERIN_NATS")
+	}
+	if f.inbox == "" {
+		f.inbox = env.Getenv("SERIN_INBOX")
 	}
 	if f.tokenFile != "" {
 		text, err := os.ReadFile(env.Path(f.tokenFile))
@@ -52,7 +56,7 @@ func (f *natsFlags) resolve(env Env) error {
 func (f *natsFlags) names() jetstream.Names { return jetstream.Names{Prefix: f.prefix} }
 
 func (f *natsFlags) client(env Env) jetstream.ClientOptions {
-	o := jetstream.ClientOptions{Name: "serin", Token: f.token, CA: f.ca}
+	o := jetstream.ClientOptions{Name: "serin", Token: f.token, CA: f.ca, Inbox: f.inbox}
 	if f.creds != "" {
 		o.Creds = env.Path(f.creds)
 	}

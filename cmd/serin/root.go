@@ -63,6 +63,7 @@ func newRoot(env Env) *cobra.Command {
 	root.AddCommand(
 		newDemo(env),
 		newServe(env),
+		newSetup(env),
 		newRelease(env),
 		newStatus(env),
 		newHistory(env),

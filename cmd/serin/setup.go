@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+
+	"github.com/serin-cd/serin/deployments/jetstream"
+)
+
+type setupFlags struct {
+	natsFlags
+	partitions, replicas int
+	permissions          string
+	scope                jetstream.Scope
+}
+
+func newSetup(env Env) *cobra.Command {
+	var f setupFlags
+	cmd := &cobra.Command{
+		Use:   "setup",
+		Short: "Make streams, consumers and buckets, or print the permissions of each role",
+		Long: "Setup makes what is missing in NATS and says what it made and what it found; doing it again changes nothing.\n" +
+			"With --permissions it connects to nothing and prints what each role needs: ci, operator, viewer, deployer, worker and\n" +
+			"application, for all services or those of --service and --env.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.permissions != "" {
+				return printPermissions(env, f)
+			}
+			return setUp(cmd.Context(), env, f)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().IntVar(&f.partitions, "partitions", 0, fmt.Sprintf("partitions, fixed at the first setup (default %d, or those that are there)", jetstream.SetupPartitions))
+	cmd.Flags().IntVar(&f.replicas, "replicas", 0, "replicas of each stream (default 1, or those that are there)")
+	cmd.Flags().StringVar(&f.permissions, "permissions", "", "print permissions: nats (for nats-server.conf) or json")
+	cmd.Flags().StringVar(&f.scope.Service, "service", "", "with --permissions: of this service (default: of all)")
+	cmd.Flags().StringVar(&f.scope.Environment, "env", "", "with --permissions: in this environment (default: in all)")
+	return cmd
+}
+
+func setUp(ctx context.Context, env Env, f setupFlags) error {
+	if f.partitions < 0 || f.replicas < 0 || f.scope != (jetstream.Scope{}) {
+		return exitError{code: exitUsage, err: errors.New("partitions and replicas are at least 1, and --service and --env go with --permissions")}
+	}
+	r, err := f.dial(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	layout := jetstream.Layout{Names: r.names, Partitions: f.partitions, Replicas: f.replicas}
+	_, err = jetstream.Partitions(ctx, r.js, r.names)
+	if errors.Is(err, natsjs.ErrStreamNotFound) && layout.Partitions == 0 {
+		layout.Partitions = jetstream.SetupPartitions
+	}
+	before, err := jetstream.Parts(ctx, r.js, r.names)
+	if err != nil {
+		return err
+	}
+	if err := jetstream.Setup(ctx, r.js, layout); err != nil {
+		return err
+	}
+	for _, part := range before {
+		did := "made "
+		if part.Found {
+			did = "found"
+		}
+		fmt.Fprintf(env.Stdout, "%s %s %s\n", did, part.Kind, part.Name)
+	}
+	partitions, err := jetstream.Partitions(ctx, r.js, r.names)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Stdout, "%d partitions; consumers are up to date\n", partitions)
+	return nil
+}
+
+func printPermissions(env Env, f setupFlags) error {
+	err := errors.Join(f.names().Validate(), f.scope.Validate())
+	if err == nil && f.permissions != "nats" && f.permissions != "json" {
+		err = fmt.Errorf("permissions %q is not one of nats, json", f.permissions)
+	}
+	if err != nil {
+		return exitError{code: exitUsage, err: err}
+	}
+	roles := jetstream.Roles(f.names(), f.scope)
+	if f.permissions == "json" {
+		return printJSON(env.Stdout, roles)
+	}
+	fmt.Fprint(env.Stdout, jetstream.ServerConfig(roles))
+	return nil
+}
+
+// setup makes what is missing. On a server of somebody else's it touches nothing that is there: a worker may not be
+// allowed to, and need not be.
+func (d *daemon) setup(ctx context.Context) error {
+	layout := jetstream.Layout{Names: d.names}
+	if d.server != nil {
+		return jetstream.Setup(ctx, d.js, layout)
+	}
+	parts, err := jetstream.Parts(ctx, d.js, d.names)
+	if err != nil || !slices.ContainsFunc(parts, func(p jetstream.Part) bool { return !p.Found }) {
+		return err
+	}
+	_, never := jetstream.Partitions(ctx, d.js, d.names)
+	if never != nil {
+		layout.Partitions = jetstream.SetupPartitions
+	}
+	err = jetstream.Setup(ctx, d.js, layout)
+	if err != nil && never == nil {
+		// A part of a later version may be what is missing: rollouts go on without.
+		d.cfg.Log.Error("not everything is set up: run serin setup as a user that may", "error", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: nothing is set up yet; run serin setup as a user that may", err)
+	}
+	return nil
+}
