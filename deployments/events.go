@@ -277,22 +277,15 @@ func (t *teller) end(was, r steps.Rollout) {
 	case steps.Restored:
 		t.tell("rollout.restored", Info, "", "").Data.Evidence = worstFirst(t.e.Evidence)
 	case steps.NeverExposed:
-		t.tell("rollout.aborted", Info, "", r.Failure.Reason)
+		t.tell("rollout.aborted", Info, "", describeFailure(r))
 	case steps.RestoreUnconfirmed:
 	}
 }
 
-// worstFirst puts the judgements that matter before the others.
-func worstFirst(js []analysis.Judgement) []analysis.Judgement {
-	out := slices.Clone(js)
-	slices.SortStableFunc(out, func(a, b analysis.Judgement) int {
-		switch {
-		case a.Verdict.Worse(b.Verdict):
-			return -1
-		case b.Verdict.Worse(a.Verdict):
-			return 1
-		}
-		return 0
-	})
-	return out
+// describeFailure is why the rollout turned back; "" in an entry of somebody else's that does not say.
+func describeFailure(r steps.Rollout) string {
+	if r.Failure == nil {
+		return ""
+	}
+	return r.Failure.Reason
 }

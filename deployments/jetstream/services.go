@@ -84,6 +84,7 @@ func Serve(ctx context.Context, nc *nats.Conn, n Names, h Handlers, log *slog.Lo
 type service struct {
 	pattern string
 	queue   string // "": every worker hears every request; else it is an order
+	word    bool   // it may be published without waiting for a reply: its body says itself what it answers
 	handle  func(context.Context, Request) (Reply, bool)
 }
 
@@ -94,13 +95,13 @@ func (h Handlers) services(n Names) []service {
 	}
 	var all []service
 	if h.Command != nil {
-		all = append(all, service{"cmd.*.*.*", n.Subject("workers"), always(h.Command)})
+		all = append(all, service{pattern: "cmd.*.*.*", queue: n.Subject("workers"), handle: always(h.Command)})
 	}
 	if h.Ack != nil {
-		all = append(all, service{"ack.*.*", n.Subject("workers"), always(h.Ack)})
+		all = append(all, service{pattern: "ack.*.*", queue: n.Subject("workers"), word: true, handle: always(h.Ack)})
 	}
 	if h.Ask != nil {
-		all = append(all, service{"ask.*.*", "", h.Ask})
+		all = append(all, service{pattern: "ask.*.*", handle: h.Ask})
 	}
 	return all
 }
@@ -134,9 +135,20 @@ func (s service) run(ctx context.Context, n Names, msgs <-chan *nats.Msg, stoppe
 // no subject for a reply, or one of JetStream's.
 func asked(msg *nats.Msg) bool { return msg.Reply != "" && !strings.HasPrefix(msg.Reply, "$JS.") }
 
+// published reports whether a message without a subject for a reply may be a client's own: the server's copies of stored
+// messages carry its headers. Its bare answers to publishers name no rollout, and are refused for that.
+func published(msg *nats.Msg) bool {
+	for key := range msg.Header {
+		if strings.HasPrefix(strings.ToLower(key), "nats-") {
+			return false
+		}
+	}
+	return msg.Reply == ""
+}
+
 // answer answers one message. A question without a subject for a reply gets none; an order without is ignored.
 func (s service) answer(ctx context.Context, n Names, msg *nats.Msg, log *slog.Logger) {
-	if s.queue != "" && !asked(msg) {
+	if s.queue != "" && !asked(msg) && !(s.word && published(msg)) {
 		log.Warn("request ignored: it has no subject for a reply", "subject", msg.Subject)
 		return
 	}

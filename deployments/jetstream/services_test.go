@@ -92,8 +92,11 @@ func TestOrdersThatNobodyWaitsForAreIgnored(t *testing.T) {
 		heard <- string(r.Data)
 		return Reply{OK: true}
 	}})
-	for _, reply := range []string{"", "$JS.ACK.SERIN_EVENTS.c.1.1.1.1.0"} {
-		if err := l.nc.PublishMsg(&nats.Msg{Subject: "serin.ack.production.checkout", Reply: reply, Data: []byte("reflected")}); err != nil {
+	for _, msg := range []nats.Msg{
+		{Reply: "$JS.ACK.SERIN_EVENTS.c.1.1.1.1.0"}, {Header: nats.Header{"Nats-Stream": {"SERIN_EVENTS"}}},
+	} {
+		msg.Subject, msg.Data = "serin.ack.production.checkout", []byte("reflected")
+		if err := l.nc.PublishMsg(&msg); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,6 +105,21 @@ func TestOrdersThatNobodyWaitsForAreIgnored(t *testing.T) {
 	}
 	if got := receive(t, heard); got != `"requested"` || len(heard) != 0 {
 		t.Errorf("heard %s first, %d more", got, len(heard))
+	}
+}
+
+func TestAcknowledgementsNeedNoReply(t *testing.T) {
+	l := newLab(t)
+	heard := make(chan string, 1)
+	serve(t, l, Handlers{Ack: func(_ context.Context, r Request) Reply {
+		heard <- string(r.Data)
+		return Reply{OK: true}
+	}})
+	if err := l.nc.Publish("serin.ack.production.checkout", []byte("published")); err != nil {
+		t.Fatal(err)
+	}
+	if got := receive(t, heard); got != "published" {
+		t.Errorf("heard %s", got)
 	}
 }
 
