@@ -50,7 +50,7 @@ func check(env Env, paths []string, output string) error {
 			printFinding(env.Stdout, f, sources[f.File])
 		}
 	default:
-		return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json", output)}
+		return textOrJSON(output)
 	}
 	return checked(env, files, findings, output)
 }

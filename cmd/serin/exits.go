@@ -1,5 +1,7 @@
 package main
 
+import "fmt"
+
 // Exit statuses of commands that follow a release. They are stable.
 const (
 	exitRolledBack  = 3  // rolled back, and confirmed
@@ -10,3 +12,11 @@ const (
 	exitNotAccepted = 9  // refused, or nobody took it in
 	exitUnreachable = 10 // NATS cannot be reached
 )
+
+// textOrJSON refuses every other output: a command that is used wrongly.
+func textOrJSON(output string) error {
+	if output == "text" || output == "json" {
+		return nil
+	}
+	return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json", output)}
+}

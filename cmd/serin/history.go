@@ -32,9 +32,10 @@ func newHistory(env Env) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			usage := func(err error) error { return exitError{code: exitUsage, err: err} }
 			s := deployments.Slot{Environment: environment, Service: args[0]}
+			if err := textOrJSON(output); err != nil {
+				return err
+			}
 			switch {
-			case output != "text" && output != "json":
-				return usage(fmt.Errorf("output %q is not one of text, json", output))
 			case n < 1:
 				return usage(fmt.Errorf("-n %d: show at least 1", n))
 			case s.Validate() != nil:

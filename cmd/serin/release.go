@@ -52,8 +52,8 @@ func newRelease(env Env) *cobra.Command {
 }
 
 func release(ctx context.Context, env Env, f releaseFlags) error {
-	if f.output != "text" && f.output != "json" {
-		return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json", f.output)}
+	if err := textOrJSON(f.output); err != nil {
+		return err
 	}
 	if err := f.rel.Validate(); err != nil {
 		return exitError{code: exitUsage, err: err}

@@ -27,8 +27,8 @@ func newStatus(env Env) *cobra.Command {
 		Short: "Say where rollouts are",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if output != "text" && output != "json" {
-				return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json", output)}
+			if err := textOrJSON(output); err != nil {
+				return err
 			}
 			r, err := f.dial(cmd.Context(), env)
 			if err != nil {

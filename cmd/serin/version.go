@@ -45,7 +45,7 @@ func printVersion(w io.Writer, output string) error {
 		_, err := fmt.Fprint(w, b)
 		return err
 	default:
-		return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json", output)}
+		return textOrJSON(output)
 	}
 }
 

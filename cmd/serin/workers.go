@@ -28,8 +28,8 @@ func newWorkers(env Env) *cobra.Command {
 			"is heard. While workers come and go, a partition may be nobody's for a second.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "text" && output != "json" {
-				return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json", output)}
+			if err := textOrJSON(output); err != nil {
+				return err
 			}
 			r, err := f.dial(cmd.Context(), env)
 			if err != nil {
