@@ -49,6 +49,8 @@ func (s Slack) Deliver(ctx context.Context, e deployments.Event) error {
 		return refuse(errors.New("tell slack: the webhook's address is no URL"))
 	}
 	request.Header.Set("Content-Type", "application/json")
+	// Slack ignores it. A receiver of somebody else's drops by it what it was told before.
+	request.Header.Set("Idempotency-Key", e.ID)
 	response, err := s.client().Do(request)
 	if err != nil {
 		return &RetryAfterError{After: defaultRetry, Err: fmt.Errorf("tell slack: %w", s.withoutURL(err))}

@@ -48,7 +48,7 @@ func TestADecisionIsPostedOnceAsJSON(t *testing.T) {
 	var posts []notify.Message
 	slack := webhook(t, func(w http.ResponseWriter, r *http.Request) {
 		var m notify.Message
-		if err := json.NewDecoder(r.Body).Decode(&m); err != nil || r.Method != http.MethodPost || r.URL.Path != secret || r.Header.Get("Content-Type") != "application/json" {
+		if err := json.NewDecoder(r.Body).Decode(&m); err != nil || r.Method != http.MethodPost || r.URL.Path != secret || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Idempotency-Key") != promoted.ID {
 			t.Errorf("%s %s %s: %v", r.Method, r.URL, r.Header.Get("Content-Type"), err)
 		}
 		posts = append(posts, m)
