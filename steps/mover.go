@@ -22,7 +22,7 @@ var moverKinds = []MoverKind{VersionFlag, FeatureFlag, EventMover, ExecMover, Ob
 
 // ExecVariables lists what {{…}} may name in the arguments of an exec mover.
 func ExecVariables() []string {
-	return []string{"share", "percent", "version", "stable", "service", "environment"}
+	return []string{"share", "percent", "version", "stable", "service", "environment", "rollout", "seq"}
 }
 
 // ParseMover reads a policy's `traffic:` section: the one mover, and the tolerance (0 when not written). It is false,

@@ -19,7 +19,8 @@ func newExecExposer(env Env) execExposer {
 }
 
 func (x execExposer) Expose(ctx context.Context, w deployments.Wish) (steps.Observed, error) {
-	return traffic.Exec{Set: w.Mover.Set, Read: w.Mover.Read, Service: w.Service, Environment: w.Environment, Env: x.env}.Expose(ctx, w.Exposure)
+	return traffic.Exec{Set: w.Mover.Set, Read: w.Mover.Read, Service: w.Service, Environment: w.Environment,
+		Rollout: w.Rollout, Seq: w.Seq, Env: x.env}.Expose(ctx, w.Exposure)
 }
 
 // elsewhere is traffic that somebody else moves: the request is told as an event, and confirmed by an acknowledgement

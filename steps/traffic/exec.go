@@ -13,10 +13,13 @@ const defaultSettle = 2 * time.Second
 
 // Exec moves traffic by running a command. Its fields are the mover of a policy and the slot it is for.
 type Exec struct {
-	Set  []string // sets an absolute share; {{share}}, {{percent}}, {{version}}, {{stable}}, {{service}}, {{environment}} are filled in
+	Set  []string // sets an absolute share; {{share}}, {{percent}}, {{version}}, {{stable}}, {{service}}, {{environment}}, {{rollout}}, {{seq}} are filled in
 	Read []string // prints the percentage the new version has: 25, 25% or 25.0; empty: nothing is confirmed
 
 	Service, Environment string
+
+	Rollout string // with Seq it is the same in every try of one request, and in no other: an idempotency key
+	Seq     uint64 // rises within a rollout
 
 	Dir   string        // where the commands run; "" is the daemon's own directory
 	Env   []string      // KEY=value, for example PATH; the SERIN_* variables are added

@@ -52,15 +52,15 @@ func TestArgumentsAreFilledInWithoutAShell(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	x := traffic.Exec{
 		Set: sh(`out=$1; shift; for a; do printf '<%s>\n' "$a"; done >"$out"`, out,
-			"{{share}}", "{{ percent }}", "--version={{version}}", "{{stable}}", "{{service}}.{{environment}}", "$(id)", ""),
-		Service: "checkout", Environment: "production",
+			"{{share}}", "{{ percent }}", "--version={{version}}", "{{stable}}", "{{service}}.{{environment}}", "{{rollout}}/{{seq}}", "$(id)", ""),
+		Service: "checkout", Environment: "production", Rollout: "checkout-1.4.2-8c1f", Seq: 7,
 	}
 	e := steps.Exposure{Share: 50, Version: "1.4.2 `id`; {{stable}} 'x", Stable: ""}
 	if _, err := x.Expose(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
 	got, _ := os.ReadFile(out)
-	want := "<50>\n<0.5>\n<--version=1.4.2 `id`; {{stable}} 'x>\n<>\n<checkout.production>\n<$(id)>\n<>\n"
+	want := "<50>\n<0.5>\n<--version=1.4.2 `id`; {{stable}} 'x>\n<>\n<checkout.production>\n<checkout-1.4.2-8c1f/7>\n<$(id)>\n<>\n"
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
@@ -69,12 +69,12 @@ func TestArgumentsAreFilledInWithoutAShell(t *testing.T) {
 func TestACommandSeesOnlyItsOwnEnvironment(t *testing.T) {
 	t.Setenv("SERIN_NATS_PASSWORD", "secret")
 	out := filepath.Join(t.TempDir(), "out")
-	x := traffic.Exec{Set: sh(`env | grep -E '^(SERIN|HOME|EXTRA|PWD)' | sort >"$1"`, out), Dir: "/", Env: []string{"EXTRA=1", "PATH=" + os.Getenv("PATH"), "HOME=/home/serin"}, Service: "checkout", Environment: "production"}
+	x := traffic.Exec{Set: sh(`env | grep -E '^(SERIN|HOME|EXTRA|PWD)' | sort >"$1"`, out), Dir: "/", Env: []string{"EXTRA=1", "PATH=" + os.Getenv("PATH"), "HOME=/home/serin"}, Service: "checkout", Environment: "production", Rollout: "checkout-1.4.2-8c1f", Seq: 7}
 	if _, err := x.Expose(t.Context(), at25); err != nil {
 		t.Fatal(err)
 	}
 	got, _ := os.ReadFile(out)
-	want := "EXTRA=1\nHOME=/home/serin\nPWD=/\nSERIN_ENVIRONMENT=production\nSERIN_PERCENT=25\nSERIN_SERVICE=checkout\nSERIN_SHARE=2500\nSERIN_STABLE=1.4.1\nSERIN_VERSION=1.4.2\n"
+	want := "EXTRA=1\nHOME=/home/serin\nPWD=/\nSERIN_ENVIRONMENT=production\nSERIN_PERCENT=25\nSERIN_ROLLOUT=checkout-1.4.2-8c1f\nSERIN_SEQ=7\nSERIN_SERVICE=checkout\nSERIN_SHARE=2500\nSERIN_STABLE=1.4.1\nSERIN_VERSION=1.4.2\n"
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}

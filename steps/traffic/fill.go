@@ -20,6 +20,8 @@ func (x Exec) variables(e steps.Exposure) map[string]string {
 		"stable":      e.Stable,
 		"service":     x.Service,
 		"environment": x.Environment,
+		"rollout":     x.Rollout,
+		"seq":         strconv.FormatUint(x.Seq, 10),
 	}
 }
 
