@@ -1,9 +1,13 @@
 package prometheus
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
@@ -13,6 +17,41 @@ import (
 
 // errNoValue: the library reads an element without a value as 0 at the beginning of time. That must not pass for data.
 var errNoValue = errors.New("the answer has an element without a value")
+
+// decode reads an answer. What is not in the form that Prometheus writes is left to the library of its API.
+func decode(resp *http.Response, body []byte) (samples []analysis.Sample, warnings []string, err error) {
+	if samples, ok := readVector(body); ok {
+		return samples, nil, nil
+	}
+	return decodeAny(resp, body)
+}
+
+// decodeAny reads an answer with the library of Prometheus' API.
+func decodeAny(resp *http.Response, body []byte) ([]analysis.Sample, []string, error) {
+	if partial(body) {
+		return nil, nil, errPartial
+	}
+	value, warnings, _, err := v1.NewAPI(answered{resp, body}).Query(context.Background(), "", time.Time{})
+	if err != nil {
+		return nil, realWarnings(warnings), err
+	}
+	out, err := samples(value)
+	return out, realWarnings(warnings), err
+}
+
+// answered is a client of the library whose answer is there already.
+type answered struct {
+	resp *http.Response
+	body []byte
+}
+
+// URL is of no importance.
+func (answered) URL(string, map[string]string) *url.URL { return &url.URL{} }
+
+// Do is the answer.
+func (a answered) Do(context.Context, *http.Request) (*http.Response, []byte, error) {
+	return a.resp, a.body, nil
+}
 
 // samples reads an instant vector or a scalar. A native histogram is marked: its value is nothing.
 func samples(value model.Value) ([]analysis.Sample, error) {

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/config"
 
 	"github.com/serin-cd/serin/analysis"
@@ -18,10 +17,11 @@ import (
 
 // server is one source with its kept connections.
 type server struct {
-	api     v1.API
 	http    *http.Client
+	request *http.Request // what all queries have in common; it is copied, never sent
 	host    string
 	timeout time.Duration
+	bound   string        // the timeout for the server itself
 	slots   chan struct{} // one element for each query in flight
 }
 
@@ -42,10 +42,12 @@ func newServer(source analysis.Source, concurrency int) (*server, error) {
 	}
 	u.User = nil
 	u.Path = strings.TrimRight(u.Path, "/")
+	u.Path, u.RawPath = u.Path+"/api/v1/query", ""
+	timeout := cmp.Or(source.Timeout, analysis.DefaultTimeout)
 	return &server{
-		api: v1.NewAPI(transport{endpoint: u, client: client}), http: client, host: u.Host,
-		timeout: cmp.Or(source.Timeout, analysis.DefaultTimeout),
-		slots:   make(chan struct{}, cmp.Or(concurrency, DefaultConcurrency)),
+		http: client, request: newRequest(u), host: u.Host, timeout: timeout,
+		bound: wholeSeconds(timeout).String(),
+		slots: make(chan struct{}, cmp.Or(concurrency, DefaultConcurrency)),
 	}, nil
 }
 
@@ -80,22 +82,24 @@ func clientConfig(s analysis.Source, user *url.Userinfo) (config.HTTPClientConfi
 func (s *server) ask(ctx context.Context, text string, at time.Time) analysis.Result {
 	own, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	value, warnings, _, err := s.api.Query(own, text, at, v1.WithTimeout(s.wholeSeconds()))
-	r := analysis.Result{Expr: text, Warnings: realWarnings(warnings)}
+	r := analysis.Result{Expr: text}
+	resp, body, err := s.query(own, form(text, at, s.bound))
+	if err == nil {
+		r.Samples, r.Warnings, err = decode(resp, body)
+	}
 	switch {
-	case err != nil && ctx.Err() != nil:
+	case err == nil:
+	case ctx.Err() != nil:
 		r.Err = ended(ctx.Err())
-	case err != nil && own.Err() != nil:
+	case own.Err() != nil:
 		r.Err = queryError{text: fmt.Sprintf("%s did not answer within %s", s.host, s.timeout), cause: own.Err()}
-	case err != nil:
-		r.Err = s.explain(err)
 	default:
-		r.Samples, r.Err = samples(value)
+		r.Err = s.explain(err)
 	}
 	return r
 }
 
-// wholeSeconds is the timeout for the server itself, rounded up: Prometheus does not read "1.5s".
-func (s *server) wholeSeconds() time.Duration {
-	return (s.timeout + time.Second - 1).Truncate(time.Second)
+// wholeSeconds rounds up: Prometheus does not read "1.5s".
+func wholeSeconds(timeout time.Duration) time.Duration {
+	return (timeout + time.Second - 1).Truncate(time.Second)
 }

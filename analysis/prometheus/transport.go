@@ -3,30 +3,57 @@ package prometheus
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // maxAnswer bounds one answer, in bytes. A rule needs a few elements: what is longer is a mistake in its query.
 const maxAnswer = 16 << 20
 
-// transport is the API library's way to the server. Other than the library's own it reads the body without a second
-// goroutine, up to maxAnswer, and keeps the status of a refusal.
-type transport struct {
-	endpoint *url.URL
-	client   *http.Client
+// newRequest is a query's request to an endpoint, but for what is asked.
+func newRequest(endpoint *url.URL) *http.Request {
+	return &http.Request{Method: http.MethodPost, URL: endpoint, Host: strings.TrimSuffix(endpoint.Host, ":"),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "User-Agent": {"serin"},
+			// Without a value it is not sent, and tells net/http that the request may be repeated on another connection
+			// when a kept one turns out to be closed.
+			"Idempotency-Key": nil}}
 }
 
-// URL is where the API's endpoint is. Those of queries have no parameters in their path.
-func (t transport) URL(endpoint string, _ map[string]string) *url.URL {
-	u := *t.endpoint
-	u.Path += endpoint
-	return &u
+// form is what is asked, as a request's body.
+func form(text string, at time.Time, timeout string) string {
+	var buf [32]byte
+	seconds := strconv.AppendFloat(buf[:0], float64(at.Unix())+float64(at.Nanosecond())/1e9, 'f', -1, 64)
+	return "query=" + url.QueryEscape(text) + "&time=" + string(seconds) + "&timeout=" + timeout
+}
+
+// query asks by POST, or by GET where the server refuses that.
+func (s *server) query(ctx context.Context, form string) (*http.Response, []byte, error) {
+	post := s.request.WithContext(ctx)
+	post.ContentLength = int64(len(form))
+	post.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(form)), nil }
+	post.Body, _ = post.GetBody()
+	resp, body, err := s.do(post)
+	if resp == nil || !postRefused(resp.StatusCode) {
+		return resp, body, err
+	}
+	get, u := s.request.WithContext(ctx), *s.request.URL
+	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+form, "&")
+	get.Method, get.URL, get.Header = http.MethodGet, &u, s.request.Header.Clone()
+	get.Header.Del("Content-Type")
+	return s.do(get)
+}
+
+func postRefused(status int) bool {
+	return status == http.StatusForbidden || status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
 }
 
 var (
@@ -34,13 +61,12 @@ var (
 	errPartial = errors.New("the answer is partial: not all storage nodes answered")
 )
 
-// Do sends the request and reads the answer. With an error for its status the response is returned too: the library
-// asks again by GET where POST is refused.
-func (t transport) Do(ctx context.Context, req *http.Request) (*http.Response, []byte, error) {
-	req.Header.Set("User-Agent", "serin") // here, for the library's option would copy each request
-	resp, err := t.client.Do(req.WithContext(ctx))
+// do sends a request and reads the answer. With an error for its status the response is returned too. The transport is
+// asked itself: http.Client would only look after redirects, which are not followed, and cookies.
+func (s *server) do(req *http.Request) (*http.Response, []byte, error) {
+	resp, err := s.http.Transport.RoundTrip(req)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, asHTTP(err)
 	}
 	defer resp.Body.Close()
 	body, err := readBody(resp)
@@ -49,12 +75,16 @@ func (t transport) Do(ctx context.Context, req *http.Request) (*http.Response, [
 		return resp, nil, err
 	case resp.StatusCode/100 != 2:
 		return resp, nil, refused(resp, body)
-	case bytes.Contains(body, []byte(`"isPartial":true`)):
-		// VictoriaMetrics says so beside the data, where the library does not look. In a label's value the quotes
-		// would be escaped.
-		return resp, nil, errPartial
 	}
 	return resp, body, nil
+}
+
+// asHTTP recognizes an answer in plain HTTP to TLS, as http.Client does.
+func asHTTP(err error) error {
+	if plain, ok := errors.AsType[tls.RecordHeaderError](err); ok && string(plain.RecordHeader[:]) == "HTTP/" {
+		return http.ErrSchemeMismatch
+	}
+	return err
 }
 
 func readBody(resp *http.Response) ([]byte, error) {
@@ -69,6 +99,9 @@ func readBody(resp *http.Response) ([]byte, error) {
 	}
 	return body, err
 }
+
+// partial reports what VictoriaMetrics says beside the data. In a label's value the quotes would be escaped.
+func partial(body []byte) bool { return bytes.Contains(body, []byte(`"isPartial":true`)) }
 
 // refused reads why a server refuses: Prometheus' own words where there are any, else the status.
 func refused(resp *http.Response, body []byte) error {
