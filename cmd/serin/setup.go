@@ -15,7 +15,7 @@ import (
 type setupFlags struct {
 	natsFlags
 	partitions, replicas int
-	permissions          string
+	permissions, from    string
 	scope                jetstream.Scope
 }
 
@@ -38,6 +38,7 @@ func newSetup(env Env) *cobra.Command {
 	f.add(cmd)
 	cmd.Flags().IntVar(&f.partitions, "partitions", 0, fmt.Sprintf("partitions, fixed at the first setup (default %d, or those that are there)", jetstream.SetupPartitions))
 	cmd.Flags().IntVar(&f.replicas, "replicas", 0, "replicas of each stream (default 1, or those that are there)")
+	cmd.Flags().StringVar(&f.from, "from", "", "data directory of a stopped serin serve, whose slots, flags, policies and history are copied")
 	cmd.Flags().StringVar(&f.permissions, "permissions", "", "print permissions: nats (for nats-server.conf) or json")
 	cmd.Flags().StringVar(&f.scope.Service, "service", "", "with --permissions: of this service (default: of all)")
 	cmd.Flags().StringVar(&f.scope.Environment, "env", "", "with --permissions: in this environment (default: in all)")
@@ -77,6 +78,9 @@ func setUp(ctx context.Context, env Env, f setupFlags) error {
 		return err
 	}
 	fmt.Fprintf(env.Stdout, "%d partitions; consumers are up to date\n", partitions)
+	if f.from != "" {
+		return f.copyFrom(ctx, env, r)
+	}
 	return nil
 }
 

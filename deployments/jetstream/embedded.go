@@ -27,6 +27,8 @@ type ServerOptions struct {
 	TLS    *tls.Config  // required from TCP clients when set
 	Token  string       // "": a random one that stays the directory's own. Off loopback TLS or a token must be given
 	Log    *slog.Logger // nil: silent
+
+	closed bool // reached from inside this process only
 }
 
 // Server is a NATS server with JetStream inside this process. Acknowledged writes are on disk.
@@ -58,7 +60,10 @@ func Embed(ctx context.Context, o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if port, err = free(host, port); err == nil && o.Token == "" {
+	if err = notMoved(o.Dir); err == nil {
+		port, err = free(host, port)
+	}
+	if err == nil && o.Token == "" {
 		o.Token, err = keptToken(o.Dir)
 	}
 	if err != nil {
@@ -125,7 +130,7 @@ func start(ctx context.Context, o ServerOptions, host string, port int) (*Server
 		ServerName: "serin", Host: host, Port: port, Authorization: s.token,
 		JetStream: true, StoreDir: filepath.Join(o.Dir, "nats"), DisableJetStreamBanner: true,
 		SyncAlways: true, // an acknowledged entry survives a power failure
-		NoSigs:     true, NoLog: true, MaxPayload: 1 << 20,
+		NoSigs:     true, NoLog: true, MaxPayload: 1 << 20, DontListen: o.closed,
 	}
 	if o.TLS != nil {
 		opts.TLS, opts.TLSConfig, opts.TLSTimeout, s.scheme = true, o.TLS, 5, "tls"
