@@ -7,6 +7,9 @@ import (
 
 // Describe says in one clause what changed between two revisions of a rollout.
 func Describe(prev, next Rollout) string {
+	if next.Full && !prev.Full {
+		return "a person ended the bakes of all steps"
+	}
 	if next.Approved && !prev.Approved {
 		return "approved"
 	}
@@ -23,9 +26,13 @@ func Describe(prev, next Rollout) string {
 		return map[bool]string{true: "paused", false: "resumed"}[next.Paused]
 	case next.SkipBake && !prev.SkipBake:
 		return "a person ended the bake"
+	case next.Since != prev.Since && next.Phase == Pending:
+		return map[bool]string{true: "waiting for the advance window", false: "asking whether it is ready"}[next.Checking.IsZero()]
+	case next.LastError != prev.LastError && next.LastError != "" && next.Phase == Pending:
+		return "not ready yet: " + next.LastError
 	case next.LastError != prev.LastError && next.LastError != "":
 		return "not confirmed yet: " + next.LastError
-	case next.LastError != prev.LastError:
+	case next.Retries != prev.Retries:
 		return "trying again"
 	}
 	return strings.Join(append(next.actionChanges(prev), next.ruleChanges(prev)...), ", ")
@@ -84,7 +91,7 @@ func (r Rollout) headline() string {
 		}
 		return "taken back and confirmed"
 	case Ended:
-		return strings.TrimSpace(strings.ReplaceAll(string(r.Outcome), "_", " ") + " " + string(r.Cause))
+		return strings.TrimSpace(strings.ReplaceAll(string(r.Outcome)+" "+string(r.Cause), "_", " "))
 	}
 	return string(r.Phase)
 }

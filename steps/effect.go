@@ -11,6 +11,9 @@ const Traffic Target = "traffic"
 // FlagTarget is the target of turning a feature flag off.
 func FlagTarget(key string) Target { return Target("flag/" + key) }
 
+// Ready is the target of a Probe's answer.
+const Ready Target = "ready"
+
 // Exposure is what the world should look like now. It is absolute, so that doing it twice changes nothing.
 type Exposure struct {
 	Share   Share  `json:"share"`             // of traffic that may see the new version; for a flag action always 0
@@ -19,8 +22,14 @@ type Exposure struct {
 	Kill    bool   `json:"kill,omitempty"`    // take back: Share is 0 and the rollout is latched
 }
 
-// Effect is something the world should do. There are three kinds: Expose, Measure, Announce.
+// Effect is something the world should do. There are four kinds: Probe, Expose, Measure, Announce.
 type Effect interface{ effect() }
+
+// Probe asks whether the new version is ready for its first traffic, until it is. It changes nothing. Its answer is an
+// Applied with the target Ready.
+type Probe struct {
+	Seq uint64 `json:"seq"`
+}
 
 // Expose asks for an exposure. Its answer is an Applied with the same Seq and Target.
 type Expose struct {
@@ -46,6 +55,7 @@ type Announce struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+func (Probe) effect()    {}
 func (Expose) effect()   {}
 func (Measure) effect()  {}
 func (Announce) effect() {}

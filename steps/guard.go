@@ -201,14 +201,14 @@ func (r Rollout) baked(now time.Time) bool {
 	if r.StepBegan.IsZero() {
 		return false
 	}
-	return r.SkipBake || !now.Before(r.StepBegan.Add(r.Plan.Steps[r.Step].Bake+r.Held))
+	return r.SkipBake || r.Full || !now.Before(r.StepBegan.Add(r.Plan.Steps[r.Step].Bake+r.Held))
 }
 
 // advance leaves a step that is baked and healthy.
 func (r Rollout) advance(now time.Time) Rollout {
 	switch {
 	case r.Phase == AwaitingApproval:
-	case r.Plan.Steps[r.Step].Approval && !r.Approved:
+	case r.Plan.Steps[r.Step].Approval && !r.Approved && !r.Full:
 		r.Phase, r.Since = AwaitingApproval, now
 	case r.Phase == Watching:
 		return r.end(now, Promoted, "")

@@ -12,7 +12,7 @@ type Input interface{ input() }
 // Tick is the passing of time.
 type Tick struct{}
 
-// Applied answers an Expose: what the world was seen to look like.
+// Applied answers an Expose: what the world was seen to look like. With the target Ready it answers a Probe.
 type Applied struct {
 	Seq       uint64 `json:"seq"`
 	Target    Target `json:"target"`
@@ -36,7 +36,7 @@ type Verb string
 // The verbs.
 const (
 	Approve Verb = "approve" // let an awaited step begin
-	Promote Verb = "promote" // end this step's bake now; its rules must still pass
+	Promote Verb = "promote" // end this step's bake now, or with Full those of all steps; their rules must still pass
 	Pause   Verb = "pause"   // do not advance; rules still roll back
 	Resume  Verb = "resume"  // advance again
 	Abort   Verb = "abort"   // take the release back; wins over everything
@@ -46,6 +46,7 @@ const (
 // Command is an order by a person.
 type Command struct {
 	Verb   Verb   `json:"verb"`
+	Full   bool   `json:"full,omitempty"` // promote: all steps
 	By     string `json:"by,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }

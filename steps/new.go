@@ -18,7 +18,7 @@ func NewRollout(id, environment, service, version, stable string, p Plan, now ti
 	for _, t := range p.Rules {
 		r.Rules = append(r.Rules, RuleState{Rule: t.Rule})
 	}
-	return r, nil
+	return r.probe(now), nil
 }
 
 // Validate refuses plans that no rollout can follow.
@@ -54,8 +54,8 @@ func (p Plan) validateConduct() error {
 		return errors.New("a plan needs an action on failure")
 	case p.ConfirmWithin <= 0:
 		return errors.New("a plan needs a time to confirm within")
-	case p.Recovery < 0:
-		return errors.New("negative recovery")
+	case p.Recovery < 0, p.ReadyWithin < 0:
+		return errors.New("negative recovery or time to be ready")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"time"
@@ -36,10 +37,7 @@ func (r Rollout) Next(now time.Time, in Input) (Rollout, []Effect) {
 func (r Rollout) tick(now time.Time) Rollout {
 	switch r.Phase {
 	case Pending:
-		if ok, _, _ := r.Plan.MayAdvance(now); !ok {
-			return r
-		}
-		return r.shift(now, 0)
+		return r.begin(now)
 	case Shifting:
 		if !now.Before(r.Shifted.Add(r.Plan.ConfirmWithin)) {
 			r.Unconfirmed = true
@@ -58,12 +56,55 @@ func (r Rollout) tick(now time.Time) Rollout {
 	return r
 }
 
+// begin leaves the pending phase: at once, or when the new version is ready, or when it was not in time.
+func (r Rollout) begin(now time.Time) Rollout {
+	if ok, _, _ := r.Plan.MayAdvance(now); !ok {
+		if at, known := r.WakeAt(); known && !now.Before(at) {
+			r.Since, r.Checking, r.LastError = now, time.Time{}, "" // the window has passed by: wait for the next one
+		}
+		return r
+	}
+	switch {
+	case r.Plan.ReadyWithin == 0:
+		return r.shift(now, 0)
+	case r.Checking.IsZero():
+		return r.probe(now)
+	case !now.Before(r.Checking.Add(r.Plan.ReadyWithin)):
+		r.Failure = &FailureState{Cause: NotReady, Reason: "not ready within " + r.Plan.ReadyWithin.String() + ": " + cmp.Or(r.LastError, "no answer"), At: now}
+		return r.end(now, NeverExposed, NotReady)
+	}
+	return r
+}
+
+// probe begins to ask whether the new version is ready, where the plan wants it and a step may begin now.
+func (r Rollout) probe(now time.Time) Rollout {
+	if ok, _, _ := r.Plan.MayAdvance(now); ok && r.Plan.ReadyWithin > 0 {
+		r.Since, r.Checking = now, now
+	}
+	return r
+}
+
+// probed takes the answer to a probe. A window that has closed meanwhile begins it anew when it opens.
+func (r Rollout) probed(now time.Time, a Applied) Rollout {
+	switch ok, _, _ := r.Plan.MayAdvance(now); {
+	case a.Target != Ready || r.Checking.IsZero():
+		return r
+	case !a.Confirmed:
+		return r.noteError(a)
+	case !ok:
+		r.Since, r.Checking, r.LastError = now, time.Time{}, ""
+		return r
+	}
+	return r.shift(now, 0)
+}
+
 // shift requests the share of a step.
 func (r Rollout) shift(now time.Time, step int) Rollout {
 	r.Phase, r.Since, r.Step = Shifting, now, step
 	r.Seq++
 	r.Want, r.Shifted, r.StepBegan = r.Plan.Steps[step].Share, now, time.Time{}
 	r.Held, r.Hold, r.Approved, r.SkipBake = 0, nil, false, false
+	r.Checking, r.LastError = time.Time{}, ""
 	return r
 }
 
@@ -73,6 +114,8 @@ func (r Rollout) applied(now time.Time, a Applied) Rollout {
 		return r
 	}
 	switch r.Phase {
+	case Pending:
+		return r.probed(now, a)
 	case Shifting:
 		if a.Target != Traffic {
 			return r
@@ -83,7 +126,7 @@ func (r Rollout) applied(now time.Time, a Applied) Rollout {
 		return r.arrive(now)
 	case Reverting:
 		return r.revertApplied(now, a)
-	case Pending, Baking, AwaitingApproval, Watching, Recovering, Ended:
+	case Baking, AwaitingApproval, Watching, Recovering, Ended:
 	}
 	return r
 }
@@ -137,15 +180,30 @@ func (r Rollout) command(now time.Time, c Command) Rollout {
 			r.Approved, r.Phase, r.Since = true, r.settled(), now
 		}
 	case Promote:
-		if r.Phase == Baking || r.Phase == Watching {
-			r.SkipBake = true
-		}
+		return r.promote(now, c.Full)
 	case Pause:
 		r.Paused = r.Paused || r.advancing()
 	case Resume:
 		r.Paused = false
 	case Retry:
-		r.LastError = ""
+		if r.Phase == Shifting || r.Phase == Reverting || !r.Checking.IsZero() {
+			r.LastError = ""
+			r.Retries++
+		}
+	}
+	return r
+}
+
+// promote ends bakes. Rules must still pass in every step, and windows and freezes hold.
+func (r Rollout) promote(now time.Time, full bool) Rollout {
+	switch {
+	case full && (r.Phase == Pending || r.advancing()):
+		r.Full = true
+		if r.Phase == AwaitingApproval {
+			r.Approved, r.Phase, r.Since = true, r.settled(), now
+		}
+	case r.Phase == Baking || r.Phase == Watching:
+		r.SkipBake = true
 	}
 	return r
 }

@@ -41,6 +41,10 @@ func (h *history) plan() steps.Plan {
 	p.Steps[h.next(4)].Approval = h.next(2) == 1
 	p.Tolerance = steps.Share(h.next(2) * 300)
 	p.Recovery = time.Duration(h.next(3)) * time.Minute
+	p.ReadyWithin = time.Duration(h.next(8)/6) * time.Minute
+	if h.next(10) == 9 { // opens and closes while the history runs
+		p.Freeze = []steps.Window{{Open: "*/20 * * * *", For: time.Duration(1+h.next(15)) * time.Minute}}
+	}
 	sets := [][]steps.Action{{{Kind: steps.RollbackAction}}, {{Kind: steps.FlagOff, Key: "x"}}, {{Kind: steps.PublishEvent, Key: "x"}},
 		{{Kind: steps.FlagOff, Key: "x"}, {Kind: steps.RollbackAction}}, nil}
 	p.Failure = steps.Failure{Do: sets[h.next(4)], Else: sets[h.next(5)]}
@@ -51,8 +55,11 @@ func (h *history) plan() steps.Plan {
 func (h *history) helpful(r steps.Rollout) steps.Input {
 	h.now = h.now.Add(time.Duration(h.next(20)) * time.Minute)
 	for _, e := range r.Pending() {
-		if e, ok := e.(steps.Expose); ok {
+		switch e := e.(type) {
+		case steps.Expose:
 			return steps.Applied{Seq: e.Seq, Target: e.Target, Observed: e.Exposure.Share, Confirmed: true}
+		case steps.Probe:
+			return steps.Applied{Seq: e.Seq, Target: steps.Ready, Confirmed: true}
 		}
 	}
 	switch r.Phase {
@@ -79,7 +86,7 @@ func (h *history) input(r steps.Rollout) steps.Input {
 	case 2, 3:
 		a := steps.Applied{Seq: r.Seq - uint64(h.next(2)/1*h.next(2)), Target: steps.Traffic, Observed: r.Want, Confirmed: h.next(4) > 0}
 		if h.next(3) == 0 {
-			a.Target, a.Observed = steps.FlagTarget("x"), 0
+			a.Target, a.Observed = []steps.Target{steps.FlagTarget("x"), steps.Ready}[h.next(2)], 0
 		}
 		if h.next(6) == 0 {
 			a.Observed = steps.Share(h.next(101) * 100)
@@ -90,7 +97,7 @@ func (h *history) input(r steps.Rollout) steps.Input {
 			return steps.Superseded{By: "2.0.0"}
 		}
 		verbs := []steps.Verb{steps.Approve, steps.Promote, steps.Pause, steps.Resume, steps.Abort, steps.Retry, "nonsense"}
-		return steps.Command{Verb: verbs[h.next(len(verbs))], By: "ada"}
+		return steps.Command{Verb: verbs[h.next(len(verbs))], By: "ada", Full: h.next(4) == 0}
 	}
 	m := steps.Measured{At: h.now, Seq: r.Seq - uint64(h.next(5)/4)}
 	for _, t := range r.Plan.Rules {
@@ -138,7 +145,7 @@ func run(t testing.TB, data []byte) []edge {
 		if !reflect.DeepEqual(n, again) {
 			t.Fatalf("not deterministic: %s", cmp.Diff(n, again))
 		}
-		promises(t, r, n, in, effects)
+		promises(t, h.now, r, n, in, effects)
 		if r.Phase != n.Phase {
 			edges = append(edges, edge{r.Phase, n.Phase, name(in)})
 		}
@@ -150,10 +157,10 @@ func run(t testing.TB, data []byte) []edge {
 	return edges
 }
 
-func promises(t testing.TB, r, n steps.Rollout, in steps.Input, effects []steps.Effect) {
+func promises(t testing.TB, now time.Time, r, n steps.Rollout, in steps.Input, effects []steps.Effect) {
 	changed := !reflect.DeepEqual(r, n)
 	announced := slices.ContainsFunc(effects, func(e steps.Effect) bool { a, ok := e.(steps.Announce); return ok && a.Reason != "" })
-	_, wakes := n.WakeAt()
+	wakeAt, wakes := n.WakeAt()
 	switch {
 	case r.Phase == steps.Ended && (changed || len(effects) > 0):
 		t.Fatalf("something happened after the end: %+v", in)
@@ -171,6 +178,8 @@ func promises(t testing.TB, r, n steps.Rollout, in steps.Input, effects []steps.
 		t.Fatal("restored, and not confirmed at 0")
 	case n.Phase != steps.Ended && !wakes && len(n.Pending()) == 0:
 		t.Fatalf("stuck in %s", n.Phase)
+	case name(in) == "time" && wakes && !wakeAt.After(now):
+		t.Fatalf("%s wakes at %v again and again", n.Phase, wakeAt)
 	case n.Seq < r.Seq || n.Want != r.Want && n.Seq == r.Seq:
 		t.Fatal("another share under the same seq")
 	}
@@ -251,10 +260,17 @@ func random(seed uint64, n int) []byte {
 	return data
 }
 
+// rare are the seeds of histories with transitions that the first thousand do not have; found among 60,000.
+var rare = []uint64{1235, 1926, 2256, 2303, 2329, 4024, 4215, 5126, 5323, 6589, 7436, 9708, 55586}
+
 // TestRandomHistoriesKeepThePromises also draws the state diagram from what really happened, so that it cannot lie.
 func TestRandomHistoriesKeepThePromises(t *testing.T) {
 	seen := map[edge]bool{}
-	for seed := range uint64(1500) {
+	seeds := slices.Clone(rare)
+	for seed := range uint64(1000) {
+		seeds = append(seeds, seed)
+	}
+	for _, seed := range seeds {
 		for _, e := range run(t, random(seed, 200)) {
 			seen[e] = true
 		}

@@ -6,6 +6,10 @@ import "time"
 func (r Rollout) Pending() []Effect {
 	var out []Effect
 	switch r.Phase {
+	case Pending:
+		if !r.Checking.IsZero() {
+			out = append(out, Probe{Seq: r.Seq})
+		}
 	case Shifting:
 		out = append(out, r.expose(Traffic))
 		if m, ok := r.measure(); ok {
@@ -22,7 +26,7 @@ func (r Rollout) Pending() []Effect {
 		}
 	case Recovering:
 		out = append(out, r.measureRecovery())
-	case Pending, Ended:
+	case Ended:
 	}
 	return out
 }
@@ -75,6 +79,9 @@ func (r Rollout) measureRecovery() Measure {
 func (r Rollout) WakeAt() (time.Time, bool) {
 	switch r.Phase {
 	case Pending:
+		if !r.Checking.IsZero() {
+			return r.Checking.Add(r.Plan.ReadyWithin), true
+		}
 		return r.Plan.advanceFrom(r.Since)
 	case Shifting:
 		at, ok := r.holdWakeAt()

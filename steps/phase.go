@@ -36,4 +36,5 @@ const (
 	ByHoldTimeout Cause = "hold_timeout"
 	ByPerson      Cause = "person"
 	BySuperseded  Cause = "superseded"
+	NotReady      Cause = "not_ready" // it never was ready for traffic, and had none
 )

@@ -20,11 +20,12 @@ type Plan struct {
 	Rules         []rules.Tolerance `json:"rules"`
 	Failure       Failure           `json:"on_failure"`
 	OnPromote     []Action          `json:"on_promote,omitempty"`
-	ConfirmWithin time.Duration     `json:"confirm_within"`      // how long an exposure or action may take to be confirmed
-	Recovery      time.Duration     `json:"recovery"`            // how long failed rules are watched after a rollback
-	Advance       *Window           `json:"advance,omitempty"`   // steps begin only while it is open
-	Freeze        []Window          `json:"freeze,omitempty"`    // and in none of these
-	Tolerance     Share             `json:"tolerance,omitempty"` // allowed gap between requested and measured share; 0: not compared
+	ConfirmWithin time.Duration     `json:"confirm_within"`         // how long an exposure or action may take to be confirmed
+	Recovery      time.Duration     `json:"recovery"`               // how long failed rules are watched after a rollback
+	Advance       *Window           `json:"advance,omitempty"`      // steps begin only while it is open
+	Freeze        []Window          `json:"freeze,omitempty"`       // and in none of these
+	Tolerance     Share             `json:"tolerance,omitempty"`    // allowed gap between requested and measured share; 0: not compared
+	ReadyWithin   time.Duration     `json:"ready_within,omitempty"` // how long the new version may take to be ready for its first traffic; 0: nobody asks
 }
 
 // MoverKind says who moves traffic.

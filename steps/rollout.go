@@ -20,6 +20,7 @@ type Rollout struct {
 	Step  int       `json:"step"`  // index into Plan.Steps
 	Seq   uint64    `json:"seq"`   // rises when the wanted exposure or step changes
 
+	Checking     time.Time     `json:"checking,omitzero"`      // since when a pending rollout is asked whether it is ready
 	Want         Share         `json:"want"`                   // requested share
 	Confirmed    Share         `json:"confirmed"`              // the last share that was confirmed
 	Shifted      time.Time     `json:"shifted,omitzero"`       // when Want was requested
@@ -33,6 +34,8 @@ type Rollout struct {
 	Paused      bool   `json:"paused,omitempty"`
 	Approved    bool   `json:"approved,omitempty"`    // this step's approval was given
 	SkipBake    bool   `json:"skip_bake,omitempty"`   // a person ended this step's bake
+	Full        bool   `json:"full,omitempty"`        // a person ended the bakes of all steps, and gave their approvals
+	Retries     int    `json:"retries,omitempty"`     // how often a person had it tried again at once
 	Unconfirmed bool   `json:"unconfirmed,omitempty"` // an exposure or action was not confirmed in time; a person was told
 	LastError   string `json:"last_error,omitempty"`  // of the mover or an action, while it is not confirmed
 

@@ -111,6 +111,8 @@ func step(t *testing.T, out *strings.Builder, r steps.Rollout, words []string) s
 
 func show(r steps.Rollout, e steps.Effect) string {
 	switch e := e.(type) {
+	case steps.Probe:
+		return "probe"
 	case steps.Expose:
 		s := fmt.Sprintf("expose %s %v seq %d", e.Target, e.Exposure.Share, e.Seq)
 		if e.Exposure.Kill {
@@ -135,10 +137,15 @@ func input(t *testing.T, now time.Time, r steps.Rollout, words []string) steps.I
 	switch words[0] {
 	case "tick":
 		return steps.Tick{}
-	case "applied", "flag":
+	case "applied", "flag", "ready":
 		a := steps.Applied{Seq: r.Seq, Target: steps.Traffic, Confirmed: true, How: "test"}
 		if words[0] == "flag" {
 			a.Target, words = steps.FlagTarget(words[1]), []string{"", "0"}
+		}
+		if words[0] == "ready" {
+			if a.Target = steps.Ready; len(words) == 1 {
+				words = []string{"", "0"}
+			}
 		}
 		if words[1] == "error" {
 			a.Confirmed, a.Err = false, strings.Join(words[2:], " ")
@@ -159,7 +166,9 @@ func input(t *testing.T, now time.Time, r steps.Rollout, words []string) steps.I
 	case "superseded":
 		return steps.Superseded{By: words[1]}
 	}
-	return steps.Command{Verb: steps.Verb(words[0]), By: "ada", Reason: strings.Join(words[1:], " ")}
+	c := steps.Command{Verb: steps.Verb(words[0]), By: "ada", Reason: strings.Join(words[1:], " ")}
+	c.Full = len(words) > 1 && words[1] == "full"
+	return c
 }
 
 func reading(t *testing.T, now time.Time, r steps.Rollout, words []string) steps.Input {
@@ -222,6 +231,10 @@ func adjust(t *testing.T, p *steps.Plan, words []string) {
 		case "tolerance":
 			n, _ := strconv.Atoi(value)
 			p.Tolerance = steps.Percent(n)
+		case "ready":
+			p.ReadyWithin, _ = time.ParseDuration(value)
+		case "advance": // opens at that minute of every hour, for 20 minutes
+			p.Advance = &steps.Window{Open: value + " * * * *", For: 20 * time.Minute}
 		case "fail_after":
 			d, _ := time.ParseDuration(value)
 			p.Rules[0].FailAfter = d
