@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,6 +85,7 @@ func newOld(t *testing.T) old {
 		e.Rev, e.After, e.Op, e.At = e.Rev+1, e.Sequence, "queued", e.At.Add(time.Minute)
 		e.State.Stable, e.State.Generation = "k-1", 7
 		e.State.Queue = []deployments.Queued{{Release: deployments.Release{Slot: cart, ID: "r", Version: "k-2"}, Policy: "sha256:0123456789abcdef"}}
+		e.Input = json.RawMessage(`{"kind":"release","release":{"id":"r","version":"k-2"},"answer":"queues"}`)
 		if _, err := j.Append(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
