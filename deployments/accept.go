@@ -21,6 +21,7 @@ const (
 	Supersedes Answer = "supersedes" // it waits until the rollout under way is taken back
 	Waits      Answer = "waits"      // it waits for a rollback that is under way, and is the only one that waits
 	Queues     Answer = "queues"     // it waits behind the rollout under way, and behind those that wait already
+	Outdated   Answer = "outdated"   // one that was published later was taken in before it
 	Rejected   Answer = "rejected"   // it cannot be rolled out as things stand
 )
 
@@ -41,17 +42,43 @@ func (s State) Judge(rel Release, mode OnNewRelease) (Answer, string) {
 			return Duplicate, rel.Version + " waits for the slot already"
 		}
 	}
+	later, late := s.laterThan(rel)
 	switch {
 	case s.Rollout == nil:
 		return Accepted, ""
-	case s.Release != nil && s.Release.ID == rel.ID:
+	case s.Release != nil && s.Release.ID == rel.ID && !s.again(rel):
 		return Duplicate, "this release was taken in before, as " + s.Rollout.ID
+	case late:
+		return Outdated, later + " was published after " + rel.Version + " and taken in before it"
 	case s.Stable == rel.Version && !s.Live():
 		return Duplicate, rel.Version + " is promoted already"
 	case !s.Live():
 		return Accepted, ""
 	}
 	return s.meet(rel, mode)
+}
+
+// again reports whether the slot's last release was published once more after it was taken back: a new attempt. The
+// same message, delivered twice, is none.
+func (s State) again(rel Release) bool {
+	return !s.Live() && s.Rollout.Outcome != steps.Promoted && s.Release.Order.Before(rel.Order)
+}
+
+// laterThan is the version of a release that the slot has taken in, and that was published after this one.
+func (s State) laterThan(rel Release) (version string, late bool) {
+	taken := make([]Release, 0, 1+len(s.Queue))
+	if s.Release != nil {
+		taken = append(taken, *s.Release)
+	}
+	for _, q := range s.Queue {
+		taken = append(taken, q.Release)
+	}
+	for _, t := range taken {
+		if rel.Order.Seq > 0 && rel.Order.Before(t.Order) {
+			return t.Version, true
+		}
+	}
+	return "", false
 }
 
 // meet decides about a release for a slot that is in the middle of a rollout.
@@ -84,7 +111,7 @@ func (s State) Take(rel Release, a Answer, p Policy, now time.Time) (State, erro
 		next, _ := s.Rollout.Next(now, steps.Superseded{By: rel.Version})
 		s.Rollout = &next
 		return s.advanced(), nil
-	case Duplicate, Rejected:
+	case Duplicate, Outdated, Rejected:
 	}
 	return s, nil
 }

@@ -88,6 +88,8 @@ func (t *teller) release(in Released) {
 	case Accepted, Duplicate:
 	case Rejected:
 		severity = Warning
+	case Outdated:
+		name = "release.superseded"
 	case Supersedes, Waits, Queues:
 		name = "release.queued"
 	}
@@ -218,13 +220,16 @@ func (t *teller) wayBack(was, r steps.Rollout) {
 }
 
 func (t *teller) turned(r steps.Rollout) {
+	if r.Outcome == steps.NeverExposed {
+		return // there is no way back to tell of
+	}
 	name, severity := "rollout.failed", Warning
 	switch r.Failure.Cause {
 	case steps.ByPerson:
 		name = "rollout.aborted"
 	case steps.BySuperseded:
 		name, severity = "release.superseded", Info
-	case steps.ByRules, steps.ByLostData, steps.ByHoldTimeout:
+	case steps.ByRules, steps.ByLostData, steps.ByHoldTimeout, steps.NotReady:
 	}
 	ev := t.tell(name, severity, "", r.Failure.Reason)
 	ev.Data.Evidence = worstFirst(t.e.Evidence)
@@ -277,9 +282,22 @@ func (t *teller) end(was, r steps.Rollout) {
 	case steps.Restored:
 		t.tell("rollout.restored", Info, "", "").Data.Evidence = worstFirst(t.e.Evidence)
 	case steps.NeverExposed:
-		t.tell("rollout.aborted", Info, "", describeFailure(r))
+		t.neverExposed(r)
 	case steps.RestoreUnconfirmed:
 	}
+}
+
+// neverExposed tells of the end of a rollout without traffic.
+func (t *teller) neverExposed(r steps.Rollout) {
+	name, severity := "rollout.aborted", Info
+	switch r.Cause {
+	case steps.NotReady:
+		name, severity = "rollout.not_ready", Warning
+	case steps.BySuperseded:
+		name = "release.superseded"
+	case steps.ByPerson, steps.ByRules, steps.ByLostData, steps.ByHoldTimeout:
+	}
+	t.tell(name, severity, "", describeFailure(r))
 }
 
 // describeFailure is why the rollout turned back; "" in an entry of somebody else's that does not say.

@@ -37,7 +37,7 @@ type executor struct {
 func (x *executor) want(ctx context.Context, w Wish) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.cancel != nil && x.wish.Seq == w.Seq && x.wish.Rollout == w.Rollout {
+	if x.cancel != nil && x.wish.Seq == w.Seq && x.wish.Rollout == w.Rollout && x.wish.try == w.try {
 		return
 	}
 	x.stopLocked()
@@ -149,9 +149,9 @@ func (x *executor) wanted(ctx context.Context, w Wish) bool {
 }
 
 func (x *executor) call(ctx context.Context, w Wish) (steps.Observed, error) {
-	exposer, ok := x.worker.Exposers[w.Mover.Kind]
-	if !ok {
-		return steps.Observed{}, errors.New("this worker has no " + string(w.Mover.Kind))
+	expose, err := x.worker.exposing(w)
+	if err != nil {
+		return steps.Observed{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -160,16 +160,28 @@ func (x *executor) call(ctx context.Context, w Wish) (steps.Observed, error) {
 	x.deadline = deadline
 	x.mu.Unlock()
 	begin := time.Now()
-	observed, err := exposer.Expose(ctx, w)
+	observed, err := expose(ctx, w)
 	x.worker.Metrics.exposed(w, err, time.Since(begin))
 	return observed, err
+}
+
+// exposing is what makes the wish true.
+func (w *Worker) exposing(wish Wish) (func(context.Context, Wish) (steps.Observed, error), error) {
+	if wish.Target == steps.Ready {
+		return w.probe, nil
+	}
+	exposer, ok := w.Exposers[wish.Mover.Kind]
+	if !ok {
+		return nil, errors.New("this worker has no " + string(wish.Mover.Kind))
+	}
+	return exposer.Expose, nil
 }
 
 func (x *executor) report(ctx context.Context, w Wish, o steps.Observed, err error) {
 	a := steps.Applied{Seq: w.Seq, Target: w.Target, Observed: o.Share, Confirmed: o.Confirmed && err == nil, How: o.How}
 	if err != nil {
 		a.Err = err.Error()
-		x.worker.Log.WarnContext(ctx, "exposure is not confirmed", slog.String("slot", w.Slot.String()), slog.String("rollout", w.Rollout),
+		x.worker.Log.WarnContext(ctx, map[bool]string{true: "not ready", false: "exposure is not confirmed"}[w.Target == steps.Ready], slog.String("slot", w.Slot.String()), slog.String("rollout", w.Rollout),
 			slog.Uint64("seq", w.Seq), slog.String("target", string(w.Target)), slog.Any("error", err))
 	}
 	select {

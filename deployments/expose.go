@@ -16,7 +16,9 @@ type Wish struct {
 	Mover      steps.Mover // of the target: for a flag action, that flag
 	Exposure   steps.Exposure
 
-	rev uint64 // of the entry that wants it: an older one says nothing about it
+	rev    uint64 // of the entry that wants it: an older one says nothing about it
+	policy string // hash of the rollout's policy
+	try    int    // rises when a person has it tried again at once
 }
 
 // Exposer makes a wish true and reads it back. Doing it twice changes nothing. Not confirmed, and no error, means that
@@ -31,6 +33,9 @@ type Checker interface {
 	Check(ctx context.Context, w Wish) (stable string, err error)
 }
 
+// probing is the kind that metrics know a probe by.
+const probing steps.MoverKind = "ready"
+
 // wishes are what the slot wants of the world now.
 func (e Entry) wishes() []Wish {
 	r := e.State.Rollout
@@ -39,13 +44,20 @@ func (e Entry) wishes() []Wish {
 	}
 	var out []Wish
 	for _, effect := range r.Pending() {
-		if x, ok := effect.(steps.Expose); ok {
-			w := Wish{Slot: e.Slot, Rollout: r.ID, Generation: e.State.Generation, Seq: x.Seq, Target: x.Target, Exposure: x.Exposure, Mover: r.Plan.Mover, rev: e.Rev}
+		w := Wish{Slot: e.Slot, Rollout: r.ID, Generation: e.State.Generation, Mover: r.Plan.Mover, rev: e.Rev, policy: e.State.Policy, try: r.Retries}
+		switch x := effect.(type) {
+		case steps.Expose:
+			w.Seq, w.Target, w.Exposure = x.Seq, x.Target, x.Exposure
 			if x.Target != steps.Traffic {
 				w.Mover = steps.Mover{Kind: steps.FeatureFlag, Key: string(x.Target)[len(steps.FlagTarget("")):]}
 			}
-			out = append(out, w)
+		case steps.Probe:
+			w.Seq, w.Target, w.Mover = x.Seq, steps.Ready, steps.Mover{Kind: probing}
+			w.Exposure = steps.Exposure{Version: r.Version, Stable: r.Stable}
+		default:
+			continue
 		}
+		out = append(out, w)
 	}
 	return out
 }

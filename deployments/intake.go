@@ -44,7 +44,7 @@ func (w *Worker) accept(ctx context.Context, last Entry, rel Release) (Answer, e
 		}
 	case Rejected:
 		refusal = Refuse("busy", errors.New(why))
-	case Duplicate, Supersedes, Waits, Queues:
+	case Duplicate, Outdated, Supersedes, Waits, Queues:
 	}
 	next, err := last.Admit(w.now(), rel, answer, why, p, false)
 	if err != nil {
@@ -98,6 +98,10 @@ func (w *Worker) check(ctx context.Context, s State, rel Release, p Policy) (sta
 		if t.Target == steps.Traffic && stable == "" {
 			stable = base
 		}
+	}
+	if stable == "" && p.Plan.Mover.Kind == steps.EventMover && !p.FirstRelease {
+		return "", Refuse("first_release", fmt.Errorf("nothing was promoted in %s yet: a deployer that is asked to take %s back would have nothing to go back to; "+
+			"write `first_release: allow` in the policy if yours knows what to do then", rel.Slot, rel.Version)), nil
 	}
 	return stable, nil, nil
 }

@@ -59,7 +59,7 @@ func (r *runner) wanted(p Policy) (steps.Measure, bool) {
 			return m, true
 		}
 	}
-	return steps.Measure{Seq: rollout.Seq, Since: rollout.Shifted}, len(r.entry.wishes()) > 0 && confirmsByShare(p)
+	return steps.Measure{Seq: rollout.Seq, Since: rollout.Shifted}, rollout.Phase != steps.Pending && len(r.entry.wishes()) > 0 && confirmsByShare(p)
 }
 
 // confirmsByShare reports whether the measured share confirms a request: nobody can be asked, or a tolerance is stated.

@@ -21,6 +21,8 @@ type Policy struct {
 	Plan   steps.Plan
 	Vars   map[string]string // {{vars.NAME}}
 
+	Ready        Ready        // what must hold before the first exposure, within Plan.ReadyWithin
+	FirstRelease bool         // a deployer may be asked to take back a release that nothing was promoted before
 	OnNewRelease OnNewRelease // Supersede by default
 }
 
@@ -65,7 +67,7 @@ func PolicyFor(s Slot, text []byte) (Policy, error) {
 
 func parsePolicy(doc yamldoc.Value) Policy {
 	m := doc.Map("apiVersion", "service", "environment", "prometheus", "traffic", "diluted", "steps", "defaults", "vars", "rules",
-		"on_failure", "on_promote", "on_new_release", "advance", "freeze", "confirm_within", "recovery")
+		"on_failure", "on_promote", "on_new_release", "first_release", "ready", "advance", "freeze", "confirm_within", "recovery")
 	p := Policy{Slot: Slot{Environment: DefaultEnvironment}, OnNewRelease: Supersede}
 	if !m.IsMap() {
 		return p
@@ -84,8 +86,11 @@ func parsePolicy(doc yamldoc.Value) Policy {
 	if word, ok := m.Get("on_new_release").Word(string(Supersede), string(Queue), string(TurnAway)); ok {
 		p.OnNewRelease = OnNewRelease(word)
 	}
+	word, ok := m.Get("first_release").Word("allow", "refuse")
+	p.FirstRelease = ok && word == "allow"
 	p.Plan = parsePlan(m)
 	p.Plan.Rules = p.Rules.Tolerances()
+	p.parseReady(m.Get("ready"))
 	p.checkTogether(m)
 	return p
 }

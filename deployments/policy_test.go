@@ -29,7 +29,7 @@ func TestATenLinePolicyHasTheDefaults(t *testing.T) {
 		Steps:         []steps.Step{{Share: 500, Bake: 5 * time.Minute}, {Share: 2500, Bake: 10 * time.Minute}, {Share: 5000, Bake: 10 * time.Minute}, {Share: 10000}},
 		Rules:         []rules.Tolerance{{Rule: "error-rate", For: time.Minute, OnFail: rules.Rollback, AlertAfter: 10 * time.Minute, OutageAlertAfter: 5 * time.Minute}},
 		Failure:       steps.Failure{Do: []steps.Action{{Kind: steps.RollbackAction}}},
-		ConfirmWithin: 2 * time.Minute, Recovery: 5 * time.Minute,
+		ConfirmWithin: 2 * time.Minute, Recovery: 5 * time.Minute, ReadyWithin: 5 * time.Minute,
 	}
 	if diff := cmp.Diff(want, ps[0].Plan); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -22,7 +23,18 @@ type Release struct {
 	RunURL   string          `json:"run_url,omitempty"`
 	Change   string          `json:"change_url,omitempty"`
 	Extra    json.RawMessage `json:"extra,omitempty"` // fields Serin does not know, echoed in events
+	Order    Order           `json:"order,omitzero"`
 }
+
+// Order is a release's place in the stream it was published to.
+type Order struct {
+	Seq uint64    `json:"seq"` // in the stream
+	At  time.Time `json:"at"`  // when the stream took it
+}
+
+// Before reports whether a release was published before another. It takes both the sequence and the clock to say so: a
+// stream that was made anew counts from 1 again, and a clock may be set back.
+func (o Order) Before(p Order) bool { return o.Seq < p.Seq && o.At.Before(p.At) }
 
 // maxVersion bounds a version, in bytes.
 const maxVersion = 128

@@ -113,8 +113,13 @@ func TestWhatBecomesOfARelease(t *testing.T) {
 		}
 		return r
 	}
-	rel := deployments.Release{Slot: slot, ID: "new", Version: "2"}
-	old := &deployments.Release{Slot: slot, ID: "old"}
+	order := func(seq uint64) deployments.Order { return deployments.Order{Seq: seq, At: time.Unix(int64(seq), 0)} }
+	rel := deployments.Release{Slot: slot, ID: "new", Version: "2", Order: order(5)}
+	old := &deployments.Release{Slot: slot, ID: "old", Version: "1", Order: order(4)}
+	earlier, later := rel, deployments.Release{Slot: slot, ID: "later", Version: "3", Order: order(6)}
+	earlier.Order = order(3)
+	anew := later
+	anew.Order.At = time.Unix(1, 0) // its stream counts from the start again
 	for name, c := range map[string]struct {
 		state deployments.State
 		want  deployments.Answer
@@ -124,6 +129,11 @@ func TestWhatBecomesOfARelease(t *testing.T) {
 		"nothing under way":           {deployments.State{Rollout: rollout("1", steps.Ended, false), Release: old, Stable: "1"}, deployments.Accepted, deployments.Supersede},
 		"promoted already":            {deployments.State{Rollout: rollout("2", steps.Ended, false), Release: old, Stable: "2"}, deployments.Duplicate, deployments.Supersede},
 		"rolled back: a new try":      {deployments.State{Rollout: rollout("2", steps.Ended, true), Release: old, Stable: "1"}, deployments.Accepted, deployments.Supersede},
+		"the same, published again":   {deployments.State{Rollout: rollout("2", steps.Ended, true), Release: &earlier, Stable: "1"}, deployments.Accepted, deployments.Supersede},
+		"it comes too late":           {deployments.State{Rollout: rollout("3", steps.Baking, false), Release: &later, Stable: "1"}, deployments.Outdated, deployments.Supersede},
+		"too late for the queue":      {deployments.State{Rollout: rollout("1", steps.Baking, false), Release: old, Queue: []deployments.Queued{{Release: later}}}, deployments.Outdated, deployments.Queue},
+		"too late, and taken back":    {deployments.State{Rollout: rollout("3", steps.Ended, true), Release: &later, Stable: "1"}, deployments.Outdated, deployments.Supersede},
+		"another stream's order":      {deployments.State{Rollout: rollout("3", steps.Baking, false), Release: &anew, Stable: "1"}, deployments.Supersedes, deployments.Supersede},
 		"the same event":              {deployments.State{Rollout: rollout("2", steps.Ended, true), Release: &rel, Stable: "1"}, deployments.Duplicate, deployments.Supersede},
 		"under way":                   {deployments.State{Rollout: rollout("2", steps.Baking, false), Release: old}, deployments.Duplicate, deployments.Supersede},
 		"another is under way":        {deployments.State{Rollout: rollout("1", steps.Baking, false), Release: old}, deployments.Supersedes, deployments.Supersede},

@@ -18,6 +18,7 @@ import (
 type Analyst interface {
 	Measure(ctx context.Context, rs []analysis.Request, at time.Time) []analysis.Judgement
 	Shares(ctx context.Context, rs []analysis.Request, at time.Time) []analysis.MeasuredShare
+	Holds(ctx context.Context, conditions []analysis.Query, at time.Time) (why string)
 }
 
 // Worker advances rollouts: it loads the state, lets Next decide, appends the entry, and only then acts. All its fields
@@ -28,7 +29,8 @@ type Worker struct {
 	Leases   Leases
 	Policies PolicyStore
 	Analyst  Analyst
-	Exposers map[steps.MoverKind]Exposer // FeatureFlag also turns off the flags of actions
+	Exposers map[steps.MoverKind]Exposer                 // FeatureFlag also turns off the flags of actions
+	Reach    func(ctx context.Context, url string) error // asks a URL of `ready: {http: …}`: nil means it answered well
 	Metrics  *Metrics
 	Now      func() time.Time
 	Log      *slog.Logger

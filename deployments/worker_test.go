@@ -169,7 +169,7 @@ func TestAReleaseWithoutPolicyOrFlagIsRefusedWithTheCure(t *testing.T) {
 func TestAnAcknowledgementConfirmsAShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.policy = strings.Replace(w.policy, "version_flag: checkout-version", "event: deployer", 1)
+		w.policy = strings.Replace(w.policy, "version_flag: checkout-version", "event: deployer", 1) + "first_release: allow\n"
 		w.release("1.1.0")
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)

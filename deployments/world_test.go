@@ -39,6 +39,8 @@ type world struct {
 	policy  string
 	verdict func(version string, share int) analysis.Judgement
 	share   func() (float64, bool) // the measured share of the new version
+	unready func() string          // why a condition does not hold
+	reach   func(context.Context, string) error
 
 	mu      sync.Mutex
 	exposes int
@@ -61,7 +63,7 @@ func newWorld(t *testing.T) *world {
 // worker is a new worker on the world.
 func (w *world) worker(name string) *deployments.Worker {
 	return &deployments.Worker{
-		Name: name, Journal: w.journal, Leases: always{}, Policies: policies{w}, Analyst: analyst{w},
+		Name: name, Journal: w.journal, Leases: always{}, Reach: w.reach, Policies: policies{w}, Analyst: analyst{w},
 		Exposers: map[steps.MoverKind]deployments.Exposer{
 			steps.VersionFlag: counting{w, deployments.FlagExposer{Store: w.flags, Confirmer: reread{w.flags}}},
 			steps.FeatureFlag: counting{w, deployments.FlagExposer{Store: w.flags, Confirmer: reread{w.flags}}},
@@ -156,6 +158,13 @@ func (a analyst) Shares(_ context.Context, rs []analysis.Request, at time.Time) 
 		}
 	}
 	return out
+}
+
+func (a analyst) Holds(_ context.Context, conditions []analysis.Query, _ time.Time) string {
+	if len(conditions) == 0 || a.w.unready == nil {
+		return ""
+	}
+	return a.w.unready()
 }
 
 // counting counts calls, and may fail after them.

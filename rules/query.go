@@ -132,3 +132,11 @@ func unwrap(e parser.Expr) parser.Expr {
 		e = p.Expr
 	}
 }
+
+// ParseCondition reads a query whose answer is looked at by itself; vars are the policy's own variables. It is false, with
+// at least one finding, when it cannot be used.
+func ParseCondition(v yamldoc.Value, vars map[string]string) (Template, bool) {
+	p := ruleParser{vars: vars}
+	c, ok := p.compile(v)
+	return c.template, ok
+}

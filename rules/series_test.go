@@ -33,7 +33,7 @@ func TestSeriesOfAVersionAreLookedForWhereRulesNameIt(t *testing.T) {
 			[]string{`count(up{image=~".*:(?:1\\.4\\.2)"}) or count({image=~".*:(?:1\\.4\\.2)"})`},
 		},
 		"all but the release are not the release": {rules.Set{value(`a{version!="{{version}}"}`)}, nil},
-		"stable alone is not the release": {rules.Set{value(`a{version="{{stable_version}}"}`)}, nil},
+		"stable alone is not the release":         {rules.Set{value(`a{version="{{stable_version}}"}`)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string

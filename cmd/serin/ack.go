@@ -47,13 +47,26 @@ func newAck(env Env) *cobra.Command {
 	return cmd
 }
 
+// newPromote is the order that ends bakes.
+func newPromote(env Env) *cobra.Command {
+	c := steps.Command{Verb: steps.Promote}
+	cmd := orderCommand(env, &c, "End this step's bake now; its rules must still pass")
+	cmd.Long = "Promote ends the bake of the step that the rollout is in. With --full it ends those of all steps to come and gives their approvals.\n" +
+		"Each step is still confirmed and every rule read in it: a failing rule takes the release back. Advance windows and freezes hold."
+	cmd.Flags().BoolVar(&c.Full, "full", false, "all steps to come, approvals included")
+	return cmd
+}
+
 // newOrder is the command for an order of a person.
 func newOrder(env Env, verb steps.Verb, short string) *cobra.Command {
+	return orderCommand(env, &steps.Command{Verb: verb}, short)
+}
+
+func orderCommand(env Env, c *steps.Command, short string) *cobra.Command {
 	var f natsFlags
 	var environment string
-	c := steps.Command{Verb: verb}
 	cmd := &cobra.Command{
-		Use:   string(verb) + " SERVICE",
+		Use:   string(c.Verb) + " SERVICE",
 		Short: short,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,8 +78,8 @@ func newOrder(env Env, verb steps.Verb, short string) *cobra.Command {
 			if c.By == "" {
 				c.By = env.Getenv("USER")
 			}
-			reply, err := r.client().Command(cmd.Context(), deployments.Slot{Environment: environment, Service: args[0]}, string(verb), c)
-			return answered(env, reply, err, string(verb)+": done")
+			reply, err := r.client().Command(cmd.Context(), deployments.Slot{Environment: environment, Service: args[0]}, string(c.Verb), *c)
+			return answered(env, reply, err, string(c.Verb)+": done")
 		},
 	}
 	f.add(cmd)
@@ -82,7 +95,8 @@ func newOrders(env Env) []*cobra.Command {
 		newOrder(env, steps.Pause, "Do not advance; rules still roll back"),
 		newOrder(env, steps.Resume, "Advance again"),
 		newOrder(env, steps.Approve, "Let an awaited step begin"),
-		newOrder(env, steps.Promote, "End this step's bake now; its rules must still pass"),
+		newPromote(env),
+		newOrder(env, steps.Retry, "Try again at once what is not confirmed, instead of after a pause"),
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/serin-cd/serin/flags/natskv"
 	"github.com/serin-cd/serin/flags/openfeature"
 	"github.com/serin-cd/serin/steps"
+	"github.com/serin-cd/serin/steps/traffic"
 )
 
 // daemonConfig is what `serin serve` and `serin demo` tell a daemon.
@@ -93,7 +94,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	d.querier, d.leases = &prometheus.Client{Default: cfg.Prometheus}, d.fairLeases()
 	d.worker = &deployments.Worker{
 		Name: d.leases.Name, Journal: d.journal, Leases: d.leases, Policies: policies,
-		Analyst: analysis.Analyst{Querier: d.querier}, Exposers: exposers, Metrics: deployments.NewMetrics(d.registry),
+		Analyst: analysis.Analyst{Querier: d.querier}, Exposers: exposers, Reach: traffic.Reach, Metrics: deployments.NewMetrics(d.registry),
 		Now: cfg.Env.Now, Log: cfg.Log, Capacity: d.journal.Partitions(), Lag: queryLag,
 	}
 	return nil

@@ -9,7 +9,7 @@ const (
 	exitAborted     = 5  // by a person
 	exitSuperseded  = 7  // by a newer release
 	exitTimeout     = 8  // the wait is over, the rollout goes on
-	exitNotAccepted = 9  // refused, or nobody took it in
+	exitNotAccepted = 9  // refused, not ready, or nobody took it in
 	exitUnreachable = 10 // NATS cannot be reached
 )
 

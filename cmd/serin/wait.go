@@ -31,9 +31,9 @@ type waiter struct {
 }
 
 // deadLetters hears of the release's dead letter, if there will be one.
-func (r *remote) deadLetters(id string) (<-chan *nats.Msg, error) {
+func (r *remote) deadLetters(s deployments.Slot, id string) (<-chan *nats.Msg, error) {
 	out := make(chan *nats.Msg, 1)
-	_, err := r.nc.Subscribe(r.names.Subject("dlq", ">"), func(m *nats.Msg) {
+	_, err := r.nc.Subscribe(r.names.Subject("refused", s.Subject()), func(m *nats.Msg) {
 		if got, err := url.PathUnescape(m.Header.Get(jetstream.HeaderID)); err == nil && got == id {
 			select {
 			case out <- m:
@@ -168,7 +168,7 @@ func (w *waiter) note(e deployments.Event) {
 	switch e.Name {
 	case "rollback.failed":
 		w.unconfirmed = true
-	case "rollout.failed", "rollout.aborted", "release.superseded":
+	case "rollout.failed", "rollout.aborted", "rollout.not_ready", "release.superseded":
 		w.turned = e.Data.Reason
 	}
 }
@@ -185,6 +185,8 @@ func ended(d deployments.EventData) (*result, int) {
 		return r, exitAborted
 	case d.Cause == steps.BySuperseded:
 		return r, exitSuperseded
+	case d.Cause == steps.NotReady:
+		return r, exitNotAccepted
 	}
 	return r, exitRolledBack
 }

@@ -66,9 +66,19 @@ func (i Intake) handle(ctx context.Context, msg jetstream.Msg, accept func(conte
 	defer cancel()
 	release, err := DecodeRelease(msg.Subject(), msg.Headers(), msg.Data())
 	if err == nil {
+		release.Order = orderOf(msg)
 		err = accept(ctx, release)
 	}
 	settle{js: i.JS, names: i.Names, attempts: i.Attempts, hopeless: GaveUp, log: i.Log}.finish(ctx, msg, err)
+}
+
+// orderOf is the message's place in its stream.
+func orderOf(msg jetstream.Msg) deployments.Order {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return deployments.Order{}
+	}
+	return deployments.Order{Seq: meta.Sequence.Stream, At: meta.Timestamp.UTC()}
 }
 
 // settle is what becomes of a message once it was handled.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
@@ -46,8 +47,14 @@ func acceptAll(t *testing.T, l lab) <-chan deployments.Release {
 func TestAReleaseArrivesAsItWasPublished(t *testing.T) {
 	l := newLab(t)
 	want := deployments.Release{Slot: checkout, ID: "run 7", Version: "1.4.2", Commit: "abc", RunURL: "https://ci/7", Extra: []byte(`{"team":"web"}`)}
+	before := time.Now()
 	publish(t, l, want)
-	if diff := cmp.Diff(want, receive(t, acceptAll(t, l))); diff != "" {
+	got := receive(t, acceptAll(t, l))
+	if got.Order.Seq != 1 || got.Order.At.Before(before.Add(-time.Minute)) {
+		t.Errorf("its order is %+v", got.Order)
+	}
+	got.Order = deployments.Order{}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
 }

@@ -13,6 +13,7 @@ var causes = map[steps.Cause]string{
 	steps.ByHoldTimeout: "held for too long",
 	steps.ByPerson:      "a person's order",
 	steps.BySuperseded:  "superseded by a newer release",
+	steps.NotReady:      "it was not ready for traffic in time",
 }
 
 // done says what was done, a line an action.

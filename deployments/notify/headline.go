@@ -43,6 +43,7 @@ var phrases = map[string]func(told) string{
 	"approval.requested":    func(t told) string { return " waits for approval" + t.at() },
 	"approval.granted":      func(t told) string { return " approved" + t.at() + t.by() },
 	"rollout.failed":        func(t told) string { return " failed" + t.at() },
+	"rollout.not_ready":     func(told) string { return " was not ready, and has had no traffic" },
 	"rollout.aborted":       func(t told) string { return " aborted" + t.at() + t.by() },
 	"rollback.requested":    func(t told) string { return " is being rolled back" + t.from() },
 	"rollback.completed":    func(t told) string { return " rolled back" + t.from() },

@@ -25,6 +25,7 @@ var looks = map[string]look{
 	"analysis.inconclusive": {"⏸️", warning},
 	"approval.requested":    {"✋", warning},
 	"rollout.failed":        {"❌", danger},
+	"rollout.not_ready":     {"⏹️", warning},
 	"rollout.aborted":       {"⏹️", warning},
 	"rollback.completed":    {"❌", danger},
 	"rollback.failed":       {"🚨", danger},

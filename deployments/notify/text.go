@@ -10,7 +10,7 @@ import (
 var marks = map[string]string{
 	"step.passed": "✓", "approval.granted": "✓", "rollout.promoted": "✓", "rollout.restored": "✓", "rule.recovered": "✓",
 	"rollback.completed": "✓", "flag.disabled": "✓",
-	"rule.failing": "✗", "rollout.failed": "✗", "rollout.aborted": "✗", "rollback.failed": "✗", "flag.failed": "✗",
+	"rule.failing": "✗", "rollout.failed": "✗", "rollout.aborted": "✗", "rollout.not_ready": "✗", "rollback.failed": "✗", "flag.failed": "✗",
 	"release.rejected": "✗", "traffic.unconfirmed": "✗",
 	"analysis.inconclusive": "?", "approval.requested": "?", "rollout.paused": "‖",
 }
