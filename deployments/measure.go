@@ -18,6 +18,7 @@ type measuring struct {
 	policy Policy
 	set    rules.Set // the rules asked for
 	after  time.Time // the last instant asked, or when measuring began
+	began  time.Time // when measuring began
 	latest map[string]analysis.Judgement
 }
 
@@ -36,6 +37,7 @@ func (m *measuring) dueAt(lag time.Duration) (time.Time, bool) {
 
 // due is the newest instant that has come, with every rule that was due since the last one asked.
 func (m *measuring) due(now time.Time, lag time.Duration) (at time.Time, names []string) {
+	m.setBack(now, lag)
 	for {
 		next := m.set.NextDue(m.after, m.policy.SourceID(), m.policy.Hash)
 		if next.Add(lag).After(now) {
@@ -91,7 +93,7 @@ func (r *runner) measure(ctx context.Context) {
 	rollout := *r.entry.State.Rollout
 	for _, name := range names {
 		if rule, ok := m.set.Find(name); ok && slices.Contains(m.Rules, name) {
-			q.requests = append(q.requests, request(m.policy, rollout, m.Measure, rule))
+			q.requests = append(q.requests, request(m.policy, rollout, m.past(), rule))
 		}
 	}
 	if rule, ok := m.policy.shareRule(); ok && m.policy.Plan.Tolerance > 0 && !m.Stable {
@@ -120,7 +122,7 @@ func (r *runner) aim(ctx context.Context) {
 	case r.measuring.same(want):
 		r.measuring.Measure = want
 	default:
-		r.measuring = &measuring{Measure: want, policy: p, set: p.Rules, after: r.w.now().Add(-r.w.Lag), latest: map[string]analysis.Judgement{}}
+		r.measuring = &measuring{Measure: want, policy: p, set: p.Rules, after: r.w.now().Add(-r.w.Lag), began: r.w.now(), latest: map[string]analysis.Judgement{}}
 		if len(want.Rules) > 0 {
 			r.measuring.set = slices.DeleteFunc(slices.Clone(p.Rules), func(rule rules.Rule) bool { return !slices.Contains(want.Rules, rule.Name) })
 		}
