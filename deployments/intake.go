@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 
 	"github.com/serin-cd/serin/steps"
 )
@@ -136,34 +135,4 @@ func (w *Worker) dequeue(ctx context.Context, last Entry) (Entry, error) {
 		return last, err
 	}
 	return w.append(ctx, next)
-}
-
-// policyCache keeps parsed policies by slot and hash: neither ever changes.
-type policyCache struct {
-	store  PolicyStore
-	mu     sync.Mutex
-	parsed map[Slot]Policy
-}
-
-func (c *policyCache) get(ctx context.Context, s Slot, hash string) (Policy, error) {
-	c.mu.Lock()
-	p, ok := c.parsed[s]
-	c.mu.Unlock()
-	if ok && p.Hash == hash {
-		return p, nil
-	}
-	text, err := c.store.Policy(ctx, hash)
-	if err != nil {
-		return Policy{}, fmt.Errorf("load the policy of %s: %w", s, err)
-	}
-	if p, err = PolicyFor(s, text); err != nil {
-		return Policy{}, fmt.Errorf("read the policy of %s: %w", s, err)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.parsed == nil {
-		c.parsed = map[Slot]Policy{}
-	}
-	c.parsed[s] = p
-	return p, nil
 }
