@@ -4,6 +4,8 @@ GO       ?= go
 FUZZTIME ?= 30s
 BENCH    ?= .
 PKG      ?= ./...
+DURATION ?= 2m
+RUN      ?= bin/chaos
 # RACE=required fails where the race detector is not to be had; RACE=off leaves it out.
 RACE     ?= auto
 
@@ -13,7 +15,7 @@ GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 E2E_PACKAGES := prometheus nginx
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check fmt fmt-check vet lint tidy-check fuzz bench e2e deps-e2e golden cover clean
+.PHONY: help build demo test check fmt fmt-check vet lint tidy-check fuzz bench chaos e2e deps-e2e golden cover clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +64,9 @@ fuzz: ## Run every fuzz target for FUZZTIME=30s
 
 bench: ## Run the benchmarks matching BENCH=. of PKG=./...
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+chaos: ## Kill, freeze and cut off real workers and NATS for DURATION=2m, and audit what is left (SEED=, ROLLOUTS=, RUN=bin/chaos)
+	$(GO) run ./internal/chaos/cmd/chaos -run "$(RUN)" -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(ROLLOUTS),-rollouts $(ROLLOUTS)) $(if $(ONLY),-only $(ONLY))
 
 e2e: build ## Run the end-to-end tests against real servers; 'make deps-e2e' installs them
 	@.ci/e2e

@@ -68,6 +68,10 @@ func forbidden(from, to string, inTest bool) string {
 		return unless(inTest, "internal/e2e looks at Serin from outside, in tests alone")
 	case within(to, "internal/e2e"):
 		return "nothing imports internal/e2e"
+	case within(from, "internal/chaos"):
+		return unless(!within(to, "internal/lab"), "internal/chaos has a world of its own")
+	case within(to, "internal/chaos"):
+		return "nothing imports internal/chaos"
 	case within(to, "internal/repo"):
 		return unless(inTest, "internal/repo is for tests")
 	case within(from, "internal/lab"):
@@ -173,6 +177,8 @@ func TestArrowsAgainstTheHouseAreFound(t *testing.T) {
 		"the end-to-end test to all":    {"internal/e2e", "flags/openfeature", true, true},
 		"what it runs to Serin":         {"internal/e2e/service", "flags", false, false},
 		"anything to the end-to-end":    {"flags", "internal/e2e", true, false},
+		"chaos to what it audits":       {"internal/chaos/audit", "deployments/jetstream", false, true},
+		"anything to chaos":             {"flags", "internal/chaos", true, false},
 		"cmd to all":                    {"cmd/serin", "deployments/jetstream", false, true},
 		"anything to cmd":               {"deployments", "cmd/serin", true, false},
 		"an adapter to the noun aside":  {"flags/natskv", "steps", false, false},
