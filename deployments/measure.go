@@ -122,11 +122,29 @@ func (r *runner) aim(ctx context.Context) {
 	case r.measuring.same(want):
 		r.measuring.Measure = want
 	default:
-		r.measuring = &measuring{Measure: want, policy: p, set: p.Rules, after: r.w.now().Add(-r.w.Lag), began: r.w.now(), latest: map[string]analysis.Judgement{}}
-		if len(want.Rules) > 0 {
-			r.measuring.set = slices.DeleteFunc(slices.Clone(p.Rules), func(rule rules.Rule) bool { return !slices.Contains(want.Rules, rule.Name) })
+		r.measuring = r.begin(want, p)
+	}
+}
+
+// begin is what is read from now on. Of a worker that is gone the last instant is taken over too: nobody may have read
+// it, and the next may be a whole interval away.
+func (r *runner) begin(want steps.Measure, p Policy) *measuring {
+	now := r.w.now()
+	m := &measuring{Measure: want, policy: p, set: p.Rules, after: now.Add(-r.w.Lag), began: now, latest: map[string]analysis.Judgement{}}
+	if len(want.Rules) > 0 {
+		m.set = slices.DeleteFunc(slices.Clone(p.Rules), func(rule rules.Rule) bool { return !slices.Contains(want.Rules, rule.Name) })
+	}
+	var interval time.Duration
+	for _, rule := range m.set {
+		interval = max(interval, rule.Schedule.Every())
+	}
+	if missed, since := m.after.Add(-interval), r.entry.State.Rollout.Since; since.Before(m.after) {
+		m.after = missed
+		if since.After(missed) {
+			m.after = since
 		}
 	}
+	return m
 }
 
 // request asks for one rule. After a rollback it asks for what serves the users then.
