@@ -39,6 +39,9 @@ func (d *daemon) serveHTTP(ctx context.Context) error {
 		if ok && !d.nc.IsConnected() {
 			state, ok = "NATS is away", false
 		}
+		if ok && d.server != nil && d.server.Fault() != "" {
+			state, ok = d.server.Fault(), false
+		}
 		if !ok {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -33,11 +34,15 @@ type ServerOptions struct {
 
 // Server is a NATS server with JetStream inside this process. Acknowledged writes are on disk.
 type Server struct {
-	srv    *server.Server
 	dir    string
 	token  string
 	scheme string
+	log    *slog.Logger
 	unlock func() error
+	healer *healer
+
+	mu  sync.Mutex
+	srv *server.Server // another one after the disk was full
 }
 
 // inUse is the refusal of a data directory that another server holds.
@@ -125,8 +130,8 @@ func loopback(host string) bool {
 
 // start runs the server on a directory that is already held.
 func start(ctx context.Context, o ServerOptions, host string, port int) (*Server, error) {
-	s := &Server{dir: o.Dir, token: o.Token, scheme: "nats"}
-	opts := &server.Options{
+	s := &Server{dir: o.Dir, token: o.Token, scheme: "nats", log: orDiscard(o.Log)}
+	opts := server.Options{
 		ServerName: "serin", Host: host, Port: port, Authorization: s.token,
 		JetStream: true, StoreDir: filepath.Join(o.Dir, "nats"), DisableJetStreamBanner: true,
 		SyncAlways: true, // an acknowledged entry survives a power failure
@@ -139,23 +144,36 @@ func start(ctx context.Context, o ServerOptions, host string, port int) (*Server
 	if err := os.MkdirAll(opts.StoreDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	var err error
-	if s.srv, err = server.NewServer(opts); err != nil {
+	s.healer = newHealer(opts)
+	if err := s.run(ctx, opts); err != nil {
 		return nil, fmt.Errorf("start NATS server: %w", err)
 	}
-	fatal := make(chan string, 1)
-	s.srv.SetLoggerV2(serverLog{orDiscard(o.Log), fatal}, false, false, false)
-	s.srv.Start()
-	if err := s.ready(ctx, fatal); err != nil {
-		s.stop()
-		return nil, fmt.Errorf("start NATS server: %w", err)
-	}
+	go s.heal()
 	return s, nil
 }
 
+// run starts a server in the place of the one before, if there was one.
+func (s *Server) run(ctx context.Context, opts server.Options) error {
+	srv, err := server.NewServer(&opts)
+	if err != nil {
+		return err
+	}
+	fatal := make(chan string, 1)
+	srv.SetLoggerV2(serverLog{s.log, fatal, s.healer.broken}, false, false, false)
+	srv.Start()
+	if err := ready(ctx, srv, fatal); err != nil {
+		stop(srv)
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.srv = srv
+	return nil
+}
+
 // ready waits until the server takes connections.
-func (s *Server) ready(ctx context.Context, fatal <-chan string) error {
-	for !s.srv.ReadyForConnections(50 * time.Millisecond) {
+func ready(ctx context.Context, srv *server.Server, fatal <-chan string) error {
+	for !srv.ReadyForConnections(50 * time.Millisecond) {
 		select {
 		case line := <-fatal:
 			return errors.New(line)
@@ -173,7 +191,13 @@ func (s *Server) ready(ctx context.Context, fatal <-chan string) error {
 }
 
 // URL is where TCP clients reach the server.
-func (s *Server) URL() string { return s.scheme + "://" + s.srv.Addr().String() }
+func (s *Server) URL() string { return s.scheme + "://" + s.running().Addr().String() }
+
+func (s *Server) running() *server.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.srv
+}
 
 // Token is what TCP clients must show.
 func (s *Server) Token() string { return s.token }
@@ -181,9 +205,12 @@ func (s *Server) Token() string { return s.token }
 // Connect connects inside the process, without TCP.
 func (s *Server) Connect(ctx context.Context, o ClientOptions) (*nats.Conn, error) {
 	o.Token = s.token
-	o.Extra = append([]nats.Option{nats.InProcessServer(s.srv)}, o.Extra...)
+	o.Extra = append([]nats.Option{nats.InProcessServer(s)}, o.Extra...)
 	return Connect(ctx, "", o)
 }
+
+// InProcessConn is a connection to the server that runs now.
+func (s *Server) InProcessConn() (net.Conn, error) { return s.running().InProcessConn() }
 
 // Shutdown stops the server, waits for it, and gives the directory back.
 func (s *Server) Shutdown() error {
@@ -191,11 +218,12 @@ func (s *Server) Shutdown() error {
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil
 	}
-	s.stop()
+	s.healer.end()
+	stop(s.running())
 	return errors.Join(err, s.unlock())
 }
 
-func (s *Server) stop() {
-	s.srv.Shutdown()
-	s.srv.WaitForShutdown()
+func stop(srv *server.Server) {
+	srv.Shutdown()
+	srv.WaitForShutdown()
 }
