@@ -33,8 +33,14 @@ type sink struct {
 	caughtUp func() error
 }
 
+// openWait bounds one attempt. A server that has just lost its leader does not answer at all, and a context with a far
+// deadline of its own keeps nats.go from giving up.
+const openWait = 3 * time.Second
+
 // open makes the consumer the reading begins with.
 func (r reader) open(ctx context.Context) (jetstream.Consumer, error) {
+	ctx, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
 	c := r.config
 	c.AckPolicy, c.MemoryStorage, c.Replicas, c.InactiveThreshold = jetstream.AckNonePolicy, true, 1, 30*time.Second
 	cons, err := r.js.CreateConsumer(ctx, r.stream, c)
