@@ -119,8 +119,8 @@ func (l *Lines) Write(record any) error {
 	return err
 }
 
-// Close ends the file.
-func (l *Lines) Close() error { return l.file.Close() }
+// Close ends the file. All lines are written already.
+func (l *Lines) Close() { _ = l.file.Close() }
 
 // ReadLines reads all records of a file. One that does not exist has none.
 func ReadLines[T any](path string) ([]T, error) {

@@ -102,7 +102,7 @@ func (p phase) audit(ctx context.Context, shop workshop, dir string) error {
 		return err
 	}
 	if p.expect == "" {
-		os.Stderr.Write(said.Bytes())
+		fmt.Fprint(os.Stderr, said.String())
 		if !result.Clean() || !result.Complete {
 			return fmt.Errorf("%s: doubled %d, missing %d, silent %d, complete %t", p.name, result.Doubled, result.Missing, result.Silent, result.Complete)
 		}

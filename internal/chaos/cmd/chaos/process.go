@@ -62,7 +62,7 @@ func prepare(logs, name string, argv []string) (*process, *os.File, error) {
 	}
 	p := &process{name: name, cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})}
 	p.cmd.Stderr = out
-	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + logs}
+	p.cmd.Env = []string{"HOME=" + logs}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.stdin, err = p.cmd.StdinPipe()
 	return p, out, err
@@ -96,15 +96,5 @@ func (p *process) stop(within time.Duration) {
 	case <-p.done:
 	case <-time.After(within):
 		p.kill()
-	}
-}
-
-// running reports whether the process has not ended.
-func (p *process) running() bool {
-	select {
-	case <-p.done:
-		return false
-	default:
-		return true
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	serinjs "github.com/serin-cd/serin/deployments/jetstream"
 	"github.com/serin-cd/serin/flags"
 	"github.com/serin-cd/serin/internal/chaos"
 )
@@ -72,7 +73,7 @@ func (w *world) open(ctx context.Context) (err error) {
 	if w.js, err = jetstream.New(w.nc); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{w.setup, w.makeFlags, w.help, w.employ} {
+	for _, step := range []func(context.Context) error{w.setup, w.makeFlags, w.help, w.employ, w.offered} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -195,6 +196,25 @@ func (w *world) employ(context.Context) error {
 	for _, x := range w.workers {
 		if err := w.hire(x); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// offered waits until every slot has a policy: a release before that would be refused.
+func (w *world) offered(ctx context.Context) error {
+	policies, err := serinjs.OpenPolicies(ctx, w.js, serinjs.Names{})
+	if err != nil {
+		return err
+	}
+	for _, s := range w.script.Slots {
+		for attempt := 0; ; attempt++ {
+			if _, err = policies.Offered(ctx, slotOf(s)); err == nil {
+				break
+			}
+			if attempt == 600 || !pause(ctx, 50*time.Millisecond) {
+				return fmt.Errorf("no worker offers a policy of %s: %w; see %s", s.Service, err, w.logs)
+			}
 		}
 	}
 	return nil

@@ -123,7 +123,7 @@ func subscribe(ctx context.Context, js jetstream.JetStream, known *keys) error {
 		cons, err := js.CreateOrUpdateConsumer(ctx, chaos.EventsStream, jetstream.ConsumerConfig{
 			Durable: "rollbacks", FilterSubject: "serin.rollback.>", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 5 * time.Second})
 		if err != nil {
-			time.Sleep(200 * time.Millisecond)
+			<-time.After(200 * time.Millisecond)
 			continue
 		}
 		for err == nil {
