@@ -50,6 +50,8 @@ func (s State) Judge(rel Release, mode OnNewRelease) (Answer, string) {
 		return Duplicate, "this release was taken in before, as " + s.Rollout.ID
 	case late:
 		return Outdated, later + " was published after " + rel.Version + " and taken in before it"
+	case len(s.Queue) > 0 && !s.Live():
+		return s.meet(rel, mode) // the one that waits is about to begin
 	case s.Stable == rel.Version && !s.Live():
 		return Duplicate, rel.Version + " is promoted already"
 	case !s.Live():
@@ -84,7 +86,7 @@ func (s State) laterThan(rel Release) (version string, late bool) {
 // meet decides about a release for a slot that is in the middle of a rollout.
 func (s State) meet(rel Release, mode OnNewRelease) (Answer, string) {
 	switch {
-	case s.Rollout.Failure == nil && s.Rollout.Version == rel.Version:
+	case s.Live() && s.Rollout.Failure == nil && s.Rollout.Version == rel.Version:
 		return Duplicate, rel.Version + " is under way already, as " + s.Rollout.ID
 	case mode == TurnAway:
 		return Rejected, s.Rollout.Version + " is under way, and the policy says on_new_release: refuse"
@@ -92,6 +94,8 @@ func (s State) meet(rel Release, mode OnNewRelease) (Answer, string) {
 		return Rejected, fmt.Sprintf("%d releases wait for %s already", len(s.Queue), s.Rollout.Version)
 	case mode == Queue:
 		return Queues, "waits for the end of " + s.Rollout.Version
+	case !s.Live():
+		return Waits, "waits for the slot"
 	case s.Rollout.Failure != nil:
 		return Waits, "waits for the rollback of " + s.Rollout.Version
 	}

@@ -90,10 +90,13 @@ type Leases interface {
 type PolicyStore interface {
 	Put(ctx context.Context, hash string, text []byte) error
 	Policy(ctx context.Context, hash string) ([]byte, error) // ErrNoPolicy
-	// Offer names the policy for new releases of a slot, Offered returns it.
+	// Offer names the policy for new releases of a slot, Offered returns it. ErrStays: another worker offers another one.
 	Offer(ctx context.Context, s Slot, hash string) error
 	Offered(ctx context.Context, s Slot) (string, error) // ErrNoPolicy
 }
+
+// ErrStays says that a running worker offers another policy for the slot, which stays that of new releases.
+var ErrStays = errors.New("a running worker offers another policy, which stays")
 
 // ErrNoPolicy says that there is no such policy.
 var ErrNoPolicy = errors.New("no policy")

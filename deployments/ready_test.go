@@ -142,6 +142,9 @@ func TestADeployerIsNotGivenAFirstReleaseUnlessThePolicyAllowsIt(t *testing.T) {
 }
 
 func TestWhatAPolicySaysAboutReadiness(t *testing.T) {
+	if ps, findings := deployments.ParsePolicies("p.yaml", []byte("service: a\ntraffic: {version_flag: a}\nrules: [{name: up, query: up, min: 1}]")); len(findings) > 0 || ps[0].Plan.ReadyWithin != 0 {
+		t.Errorf("no rule names the version, and it may take %v to be ready: %v", ps[0].Plan.ReadyWithin, findings)
+	}
 	for text, want := range map[string]struct {
 		within      time.Duration
 		query, http string

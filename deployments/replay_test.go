@@ -131,6 +131,7 @@ func TestWhatBecomesOfARelease(t *testing.T) {
 		"rolled back: a new try":      {deployments.State{Rollout: rollout("2", steps.Ended, true), Release: old, Stable: "1"}, deployments.Accepted, deployments.Supersede},
 		"the same, published again":   {deployments.State{Rollout: rollout("2", steps.Ended, true), Release: &earlier, Stable: "1"}, deployments.Accepted, deployments.Supersede},
 		"it comes too late":           {deployments.State{Rollout: rollout("3", steps.Baking, false), Release: &later, Stable: "1"}, deployments.Outdated, deployments.Supersede},
+		"one is about to begin":       {deployments.State{Rollout: rollout("1", steps.Ended, true), Release: old, Queue: []deployments.Queued{{Release: *old}}}, deployments.Waits, deployments.Supersede},
 		"too late for the queue":      {deployments.State{Rollout: rollout("1", steps.Baking, false), Release: old, Queue: []deployments.Queued{{Release: later}}}, deployments.Outdated, deployments.Queue},
 		"too late, and taken back":    {deployments.State{Rollout: rollout("3", steps.Ended, true), Release: &later, Stable: "1"}, deployments.Outdated, deployments.Supersede},
 		"another stream's order":      {deployments.State{Rollout: rollout("3", steps.Baking, false), Release: &anew, Stable: "1"}, deployments.Supersedes, deployments.Supersede},

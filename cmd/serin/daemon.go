@@ -45,6 +45,7 @@ type daemon struct {
 	nc        *natsgo.Conn
 	js        natsjs.JetStream
 	names     jetstream.Names
+	offers    *offers
 	journal   *jetstream.Journal
 	querier   *prometheus.Client
 	confirmer *openfeature.Confirmer
@@ -81,7 +82,8 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err = offer(ctx, policies, cfg.Policies); err != nil {
+	d.offers = newOffers(d.js, policies, cfg, d.registry)
+	if err = d.offers.open(ctx); err != nil {
 		return err
 	}
 	if d.journal, err = jetstream.OpenJournal(ctx, d.js, d.names, cfg.Log); err != nil {
@@ -213,7 +215,8 @@ func (d *daemon) deciders() map[string]func(context.Context) error {
 		return err
 	}
 	return map[string]func(context.Context) error{
-		"worker": d.worker.Run,
+		"worker":   d.worker.Run,
+		"policies": d.offers.run,
 		"intake": func(ctx context.Context) error {
 			return jetstream.Intake{JS: d.js, Names: d.names, Log: d.cfg.Log}.Run(ctx, accept)
 		},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,19 +64,4 @@ func policyPaths(env Env, path string) ([]string, error) {
 		}
 	}
 	return names, err
-}
-
-// offer makes the policies those of new releases.
-func offer(ctx context.Context, store deployments.PolicyStore, files []policyFile) error {
-	for _, f := range files {
-		for _, p := range f.policies {
-			if err := store.Put(ctx, p.Hash, f.text); err != nil {
-				return err
-			}
-			if err := store.Offer(ctx, p.Slot, p.Hash); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -9,13 +9,17 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/serin-cd/serin/deployments"
 )
 
-// Policies is a deployments.PolicyStore in a key-value bucket: hash.<hash> is a text, slot.<env>.<service> a hash.
+// Policies is a deployments.PolicyStore in a key-value bucket: hash.<hash> is a text, slot.<env>.<service> says which
+// one is that of new releases.
 type Policies struct {
+	conn  *nats.Conn
+	names Names
 	kv    jetstream.KeyValue
 	mu    sync.Mutex
 	texts map[string][]byte // by hash; a text never changes
@@ -29,7 +33,7 @@ func OpenPolicies(ctx context.Context, js jetstream.JetStream, n Names) (*Polici
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", n.Bucket(PoliciesBucket), err)
 	}
-	return &Policies{kv: kv, texts: map[string][]byte{}}, nil
+	return &Policies{conn: js.Conn(), names: n, kv: kv, texts: map[string][]byte{}}, nil
 }
 
 var hashForm = regexp.MustCompile(`^[A-Za-z0-9_-]{8,128}$`)
@@ -83,20 +87,6 @@ func (p *Policies) Policy(ctx context.Context, hash string) ([]byte, error) {
 	return entry.Value(), nil
 }
 
-// Offer names the policy for new releases of a slot.
-func (p *Policies) Offer(ctx context.Context, s deployments.Slot, hash string) error {
-	if _, err := hashKey(hash); err != nil {
-		return err
-	}
-	if err := s.Validate(); err != nil {
-		return err
-	}
-	if _, err := p.kv.PutString(ctx, "slot."+s.Subject(), hash); err != nil {
-		return fmt.Errorf("offer policy for %s: %w", s, err)
-	}
-	return nil
-}
-
 // Offered is the hash of the policy for new releases of a slot, ErrNoPolicy when there is none.
 func (p *Policies) Offered(ctx context.Context, s deployments.Slot) (string, error) {
 	if err := s.Validate(); err != nil {
@@ -106,7 +96,7 @@ func (p *Policies) Offered(ctx context.Context, s deployments.Slot) (string, err
 	if err != nil {
 		return "", fmt.Errorf("read the policy offered for %s: %w", s, noPolicy(err))
 	}
-	return string(entry.Value()), nil
+	return parseOffer(string(entry.Value())).accepted, nil
 }
 
 // noPolicy gives a missing key its word.

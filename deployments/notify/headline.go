@@ -51,13 +51,14 @@ var phrases = map[string]func(told) string{
 	"flag.requested":        func(t told) string { return ": " + t.flag() + " is being turned off" },
 	"flag.disabled":         func(t told) string { return ": " + t.flag() + " turned off" },
 	"flag.failed":           func(t told) string { return ": " + t.flag() + " NOT confirmed off" },
+	"policy.differs":        func(told) string { return ": workers have different policies" },
 	"rollout.promoted":      func(told) string { return " promoted" },
 	"rollout.restored":      func(told) string { return ": the failed rules are healthy again" },
 }
 
 // headline is the event in one sentence.
 func (t told) headline() string {
-	subject := t.q(t.Data.Service, maxName) + " " + t.q(t.Data.Version, maxName)
+	subject := strings.TrimSpace(t.q(t.Data.Service, maxName) + " " + t.q(t.Data.Version, maxName))
 	if phrase, ok := phrases[t.Name]; ok {
 		return subject + phrase(t)
 	}
