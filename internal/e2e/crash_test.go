@@ -61,7 +61,7 @@ func TestAWorkerThatIsKilledGoesOnWhereItWas(t *testing.T) {
 
 func TestAWorkerThatIsKilledOnTheWayBackFinishesIt(t *testing.T) {
 	t.Parallel()
-	w, listen := newEmbeddedWorld(t, policy("{event: deployer}"), "1.0.0", "1.1.0")
+	w, listen := newEmbeddedWorld(t, policy("{event: deployer}\nfirst_release: allow"), "1.0.0", "1.1.0")
 	serve := w.serve(t, "--listen", listen)
 	w.reachEmbedded(t)
 	d := newDeployer(t, w)

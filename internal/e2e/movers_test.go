@@ -94,7 +94,7 @@ func (w *world) ack(t *testing.T, r request) (code int, said string) {
 
 func TestADeployerIsAskedByEventsAndOnlyItsOwnAnswersCount(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, policy("{event: deployer}"), "1.0.0", "1.1.0")
+	w := newWorld(t, policy("{event: deployer}\nfirst_release: allow"), "1.0.0", "1.1.0")
 	w.serve(t)
 	d := newDeployer(t, w)
 	users := sendUsers(t, d.route(w.versions["1.0.0"], w.versions["1.1.0"]))
