@@ -18,6 +18,7 @@ type clocks struct {
 	*world
 	mu    sync.Mutex
 	ahead time.Duration // of the worker
+	all   bool          // Prometheus has the worker's clock: one machine, which slept
 	asked []time.Time   // true instants of readings
 }
 
@@ -45,8 +46,12 @@ func (a trueAnalyst) Measure(ctx context.Context, rs []analysis.Request, at time
 	c.asked = append(c.asked, time.Now())
 	c.mu.Unlock()
 	out := a.analyst.Measure(ctx, rs, at)
+	present := time.Now()
+	if c.all {
+		present = c.now()
+	}
 	for i, r := range rs {
-		if at.After(time.Now().Add(time.Minute)) || at.Add(-r.Rule.Window).Before(r.Since) {
+		if at.After(present.Add(time.Minute)) || at.Add(-r.Rule.Window).Before(r.Since) {
 			out[i] = analysis.Judgement{Rule: r.Rule.Name, Verdict: analysis.NoData, Reason: "nothing there", Reading: analysis.Reading{At: at}}
 		}
 	}
@@ -143,6 +148,39 @@ func TestABadReleaseIsTakenBackSoonAfterTheClockWasSetBack(t *testing.T) {
 		t.Logf("%s %s after %v, %d readings", r.Outcome, r.Cause, took, c.readings(time.Time{}))
 		if r.Outcome != steps.Restored || took > 10*time.Minute {
 			t.Errorf("%s %s after %v", r.Outcome, r.Cause, took)
+		}
+	})
+}
+
+func TestTimeThatTheWholeMachineSleptCountsButNotWithoutAReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &clocks{world: newWorld(t), all: true}
+		defer c.serve()()
+		c.release("1.1.0")
+		time.Sleep(30 * time.Second)
+		c.verdict = failsAt(1)
+		c.jump(time.Hour)
+		slept := time.Now()
+		c.ends(time.Hour)
+		r := c.last().State.Rollout
+		t.Logf("bad: %s %s after %v, %d readings", r.Outcome, r.Cause, time.Since(slept), c.readings(slept))
+		if r.Outcome != steps.Restored || r.Cause != steps.ByRules || r.Step != 0 {
+			t.Errorf("%s %s in step %d", r.Outcome, r.Cause, r.Step)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c := &clocks{world: newWorld(t), all: true}
+		defer c.serve()()
+		c.release("1.1.0")
+		time.Sleep(30 * time.Second)
+		c.jump(time.Hour)
+		slept := time.Now()
+		for c.last().State.Rollout.Step == 0 && time.Since(slept) < time.Minute {
+			time.Sleep(time.Second)
+		}
+		t.Logf("good: the next step began %v after, with %d readings", time.Since(slept), c.readings(slept))
+		if c.readings(slept) < 1 || c.last().State.Rollout.Step != 1 {
+			t.Errorf("%d readings, step %d", c.readings(slept), c.last().State.Rollout.Step)
 		}
 	})
 }
