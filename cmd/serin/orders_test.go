@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/steps"
+)
+
+// orderedPolicies are of a service whose steps wait for people, and of one whose Prometheus is away.
+const orderedPolicies = `
+service: checkout
+prometheus: PROMETHEUS
+traffic: {version_flag: checkout-version}
+steps: [{weight: 5, bake: 1h, approval: manual}, {weight: 50, bake: 1h}, {weight: 100, bake: 1h}]
+defaults: {interval: 1s, window: 1s}
+rules: [{name: up, query: 'up{version="{{version}}"}', min: 1}]
+---
+service: cart
+prometheus: http://127.0.0.1:1
+ready: none
+traffic: {version_flag: cart-version}
+steps: [{weight: 5, bake: 1h, approval: manual}, {weight: 100, bake: 1h}]
+defaults: {interval: 1s, window: 1s}
+rules: [{name: up, query: 'up', min: 1}]
+`
+
+// ordered is a daemon on its own data directory, and the commands against it.
+type ordered struct {
+	t   *testing.T
+	env Env
+	out *strings.Builder
+	d   *daemon
+}
+
+func newOrdered(t *testing.T) *ordered {
+	t.Helper()
+	prometheus := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[%d,"1"]}]}}`, time.Now().Unix())
+	}))
+	t.Cleanup(prometheus.Close)
+	o := &ordered{t: t, out: &strings.Builder{}}
+	dir := t.TempDir()
+	text := strings.ReplaceAll(orderedPolicies, "PROMETHEUS", prometheus.URL)
+	if err := os.WriteFile(filepath.Join(dir, "policies.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.env = Env{Stdout: o.out, Stderr: o.out, Getenv: func(string) string { return "" }, Now: time.Now, Dir: dir}
+	files, findings, err := readPolicies(o.env, []string{"policies.yaml"})
+	if err != nil || findings.Err() != nil {
+		t.Fatal(err, findings)
+	}
+	o.d, err = newDaemon(t.Context(), daemonConfig{Policies: files, NATS: natsFlags{data: "data"}, Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0",
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Env: o.env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- o.d.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		o.d.close()
+	})
+	return o
+}
+
+// serin runs a command and returns its exit status and what it said.
+func (o *ordered) serin(args ...string) (int, string) {
+	o.t.Helper()
+	o.out.Reset()
+	code := run(o.t.Context(), append(args, "--data", "data"), o.env)
+	return code, o.out.String()
+}
+
+func (o *ordered) do(args ...string) {
+	o.t.Helper()
+	if code, said := o.serin(args...); code != exitOK {
+		o.t.Fatalf("serin %s: %d: %s", strings.Join(args, " "), code, said)
+	}
+}
+
+// until waits for a state of a slot's rollout.
+func (o *ordered) until(service string, what func(steps.Rollout) bool) deployments.Entry {
+	o.t.Helper()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.Now().Add(30 * time.Second); ; <-again.C {
+		e, err := o.d.journal.Last(o.t.Context(), deployments.Slot{Environment: "production", Service: service})
+		if err == nil && e.State.Rollout != nil && what(*e.State.Rollout) {
+			return e
+		}
+		if time.Now().After(deadline) {
+			o.t.Fatalf("%s: waited in vain: %s, %v", service, e.Note, err)
+		}
+	}
+}
+
+func in(p steps.Phase) func(steps.Rollout) bool {
+	return func(r steps.Rollout) bool { return r.Phase == p }
+}
+
+func TestOrdersOfAPerson(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	t.Run("while nothing stands against them", func(t *testing.T) {
+		o := newOrdered(t)
+		o.do("flags", "set", "checkout-version", "1.0.0")
+		o.do("release", "checkout", "1.1.0")
+		o.until("checkout", in(steps.Baking))
+		if code, said := o.serin("retry", "checkout"); code != exitNo || !strings.Contains(said, "retry means nothing now") {
+			t.Errorf("retry: %d: %s", code, said)
+		}
+		o.do("pause", "checkout", "--by", "ada", "--reason", "lunch")
+		o.until("checkout", func(r steps.Rollout) bool { return r.Paused })
+		o.do("resume", "checkout")
+		o.do("promote", "checkout")
+		o.until("checkout", in(steps.AwaitingApproval))
+		o.do("promote", "checkout", "--full", "--by", "ada", "--reason", "known to be good")
+		e := o.until("checkout", func(r steps.Rollout) bool { return r.Outcome == steps.Promoted })
+		if e.State.Stable != "1.1.0" {
+			t.Errorf("stable is %s", e.State.Stable)
+		}
+		if code, said := o.serin("abort", "checkout"); code != exitNo || !strings.Contains(said, "means nothing now") {
+			t.Errorf("abort after the end: %d: %s", code, said)
+		}
+	})
+	t.Run("while Prometheus is away", func(t *testing.T) {
+		o := newOrdered(t)
+		o.do("flags", "set", "cart-version", "1.0.0")
+		o.do("release", "cart", "1.1.0")
+		o.until("cart", in(steps.Baking))
+		o.do("abort", "cart", "--by", "ada", "--reason", "wrong build")
+		e := o.until("cart", in(steps.Ended))
+		r := e.State.Rollout
+		if r.Outcome != steps.Restored || r.Cause != steps.ByPerson || r.Confirmed != 0 || r.Failure.Reason != "wrong build" || !strings.HasPrefix(r.Failure.By, "ada") {
+			t.Errorf("%s %s at %v, by %q: %q", r.Outcome, r.Cause, r.Confirmed, r.Failure.By, r.Failure.Reason)
+		}
+		var s struct{ Rollout steps.Rollout }
+		_, said := o.serin("status", "cart", "-o", "json")
+		if err := json.Unmarshal([]byte(said), &s); err != nil {
+			t.Fatalf("%v: %s", err, said)
+		}
+	})
+}
