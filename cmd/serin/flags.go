@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/serin-cd/serin/deployments"
-	"github.com/serin-cd/serin/deployments/jetstream"
 	"github.com/serin-cd/serin/flags"
 	"github.com/serin-cd/serin/flags/natskv"
 )
@@ -63,7 +62,7 @@ func (f *flagFlags) run(cmd *cobra.Command, env Env, key string, do func(context
 		return err
 	}
 	defer r.close()
-	kv, err := r.js.KeyValue(cmd.Context(), r.names.Bucket(jetstream.FlagsBucket))
+	kv, err := r.flags(cmd.Context())
 	if err != nil {
 		return fmt.Errorf("open the flags: %w: has serin serve run on this NATS?", err)
 	}

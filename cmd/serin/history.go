@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,7 +56,7 @@ func newHistory(env Env) *cobra.Command {
 }
 
 func history(ctx context.Context, env Env, r *remote, s deployments.Slot, n int, output string) error {
-	all, err := pastOf(ctx, r, s, n)
+	all, err := r.reader().History(ctx, s, n)
 	if err != nil {
 		return err
 	}
@@ -68,34 +67,6 @@ func history(ctx context.Context, env Env, r *remote, s deployments.Slot, n int,
 		return fmt.Errorf("%s has had no rollouts yet", s)
 	}
 	return printHistory(env.Stdout, env.Now(), all)
-}
-
-// pastOf is the slot's rollouts, newest first: the summaries, and before them the journal's last rollout while it is
-// live, or has just ended and has no summary yet.
-func pastOf(ctx context.Context, r *remote, s deployments.Slot, n int) ([]deployments.Summary, error) {
-	j, err := jetstream.OpenJournal(ctx, r.js, r.names, nil)
-	if err != nil {
-		return nil, err
-	}
-	last, err := j.Last(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	entries, err := j.Rollout(ctx, last)
-	if err != nil {
-		return nil, err
-	}
-	ended, err := jetstream.Summaries{JS: r.js, Names: r.names}.Of(ctx, s, n)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]deployments.Summary, 0, n)
-	newest, ok := deployments.Summarize(entries)
-	if ok && !slices.ContainsFunc(ended, func(s deployments.Summary) bool { return s.Rollout == newest.Rollout }) {
-		all = append(all, newest)
-	}
-	all = append(all, ended...)
-	return all[:min(n, len(all))], nil
 }
 
 func printHistory(out io.Writer, now time.Time, all []deployments.Summary) error {

@@ -41,7 +41,7 @@ func handlers(w *deployments.Worker) jetstream.Handlers {
 					return jetstream.Refused(deployments.Refuse("invalid", err))
 				}
 			}
-			c.Verb = steps.Verb(r.Verb)
+			c.Verb, c.By = steps.Verb(r.Verb), r.From.Record(c.By)
 			e, err := w.Order(ctx, r.Slot, c)
 			return reply(e, err)
 		},
@@ -50,6 +50,7 @@ func handlers(w *deployments.Worker) jetstream.Handlers {
 			if err := json.Unmarshal(r.Data, &a); err != nil {
 				return jetstream.Refused(deployments.Refuse("invalid", err))
 			}
+			a.By = r.From.Record(a.By)
 			e, err := w.Acknowledge(ctx, r.Slot, a)
 			return reply(e, err)
 		},

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -18,49 +20,108 @@ import (
 // defaultData is where the embedded server keeps everything, seen from the working directory.
 const defaultData = ".serin"
 
-// natsFlags say which NATS a command talks to.
+// natsFlags say which NATS a command talks to, and as whom. Secrets come from files or the environment, never from the
+// command line: every user of a machine can list those.
 type natsFlags struct {
-	url, creds, token, tokenFile, ca string
-	data, prefix, inbox              string
+	natsAccess
+	context, tokenFile, passwordFile string
+	data, prefix                     string
+}
+
+// natsAccess is where a NATS is and who we are there. Files are paths as given.
+type natsAccess struct {
+	url                   string
+	token, user, password string
+	creds, nkey           string // files
+	ca, cert, key         string // files
+	inbox                 string
 }
 
 // add gives a command the flags. Without any of them it talks to the server that runs on the data directory.
 func (f *natsFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.url, "nats", "", "NATS server URL (default: SERIN_NATS, else the server that runs on --data)")
-	cmd.Flags().StringVar(&f.creds, "creds", "", "NATS credentials file")
-	cmd.Flags().StringVar(&f.tokenFile, "token-file", "", "file with a NATS token")
-	cmd.Flags().StringVar(&f.ca, "ca", "", "PEM file with the authority that signed the NATS server's certificate")
+	text := func(to *string, name, usage string) { cmd.Flags().StringVar(to, name, "", usage) }
+	text(&f.url, "nats", "NATS server URL, without secrets (default: SERIN_NATS, else the server that runs on --data)")
+	text(&f.context, "context", "context of the nats command, . for the one selected there (default: SERIN_CONTEXT)")
+	text(&f.creds, "creds", "NATS credentials file (default: SERIN_CREDS)")
+	text(&f.nkey, "nkey", "file with the seed of a NATS nkey (default: SERIN_NKEY)")
+	text(&f.user, "user", "NATS user (default: SERIN_USER), with --password-file or SERIN_PASSWORD")
+	text(&f.passwordFile, "password-file", "file with the NATS user's password")
+	text(&f.tokenFile, "token-file", "file with a NATS token (default: the token in SERIN_TOKEN)")
+	text(&f.ca, "ca", "PEM file with the authority that signed the NATS server's certificate (default: SERIN_CA)")
+	text(&f.cert, "cert", "PEM file with a client certificate (default: SERIN_CERT)")
+	text(&f.key, "key", "PEM file with the client certificate's key (default: SERIN_KEY)")
+	text(&f.inbox, "inbox", "prefix of replies (default: SERIN_INBOX, else _INBOX.USER where a user is named)")
+	text(&f.prefix, "prefix", `what subjects begin with (default "serin")`)
 	cmd.Flags().StringVar(&f.data, "data", defaultData, "data directory of the embedded server")
-	cmd.Flags().StringVar(&f.inbox, "inbox", "", "prefix of replies (default: SERIN_INBOX, else _INBOX.USER when the URL names a user)")
-	cmd.Flags().StringVar(&f.prefix, "prefix", "", `what subjects begin with (default "serin")`)
 }
 
-// resolve fills in what the environment says.
+// resolve takes in the environment and the context: what a flag says goes first, then what the environment does.
 func (f *natsFlags) resolve(env Env) error {
-	if f.url == "" {
-		f.url = env.Getenv("SERIN_NATS")
+	if jetstream.RedactURL(f.url) != f.url {
+		return errors.New("--nats must be a URL without a user, a password or a token: everybody on this machine can read it; use --user and --password-file, --token-file, or SERIN_NATS")
 	}
-	if f.inbox == "" {
-		f.inbox = env.Getenv("SERIN_INBOX")
+	var err error
+	if f.token, err = secretIn(env, f.tokenFile, f.token); err != nil {
+		return fmt.Errorf("read NATS token: %w", err)
 	}
-	if f.tokenFile != "" {
-		text, err := os.ReadFile(env.Path(f.tokenFile))
+	if f.password, err = secretIn(env, f.passwordFile, f.password); err != nil {
+		return fmt.Errorf("read NATS password: %w", err)
+	}
+	get := env.Getenv
+	f.natsAccess = f.over(natsAccess{
+		url: get("SERIN_NATS"), token: get("SERIN_TOKEN"), user: get("SERIN_USER"), password: get("SERIN_PASSWORD"), creds: get("SERIN_CREDS"),
+		nkey: get("SERIN_NKEY"), ca: get("SERIN_CA"), cert: get("SERIN_CERT"), key: get("SERIN_KEY"), inbox: get("SERIN_INBOX"),
+	})
+	if name := cmp.Or(f.context, get("SERIN_CONTEXT")); name != "" {
+		there, err := readContext(env, name)
 		if err != nil {
-			return fmt.Errorf("read NATS token: %w", err)
+			return err
 		}
-		f.token = strings.TrimSpace(string(text))
+		f.natsAccess = f.over(there)
+	}
+	if (f.cert == "") != (f.key == "") {
+		return errors.New("a client certificate needs both --cert and --key")
 	}
 	return f.names().Validate()
+}
+
+// secretIn is what a file says, or else what is known.
+func secretIn(env Env, path, known string) (string, error) {
+	if path == "" {
+		return known, nil
+	}
+	text, err := os.ReadFile(env.Path(path))
+	return strings.TrimSpace(string(text)), err
+}
+
+// over fills in what is missing. Who we are is taken from one place: half of one identity and half of another is nobody.
+func (a natsAccess) over(b natsAccess) natsAccess {
+	out := natsAccess{url: cmp.Or(a.url, b.url), ca: cmp.Or(a.ca, b.ca), cert: a.cert, key: a.key, inbox: cmp.Or(a.inbox, b.inbox)}
+	if a.cert == "" && a.key == "" {
+		out.cert, out.key = b.cert, b.key
+	}
+	from := a
+	if a.token+a.user+a.password+a.creds+a.nkey == "" {
+		from = b
+	}
+	out.token, out.user, out.password, out.creds, out.nkey = from.token, from.user, from.password, from.creds, from.nkey
+	if out.user != "" && out.password == "" && (b.user == "" || b.user == out.user) {
+		out.password = b.password
+	}
+	return out
 }
 
 func (f *natsFlags) names() jetstream.Names { return jetstream.Names{Prefix: f.prefix} }
 
 func (f *natsFlags) client(env Env) jetstream.ClientOptions {
-	o := jetstream.ClientOptions{Name: "serin", Token: f.token, CA: f.ca, Inbox: f.inbox}
-	if f.creds != "" {
-		o.Creds = env.Path(f.creds)
+	file := func(path string) string {
+		if path == "" {
+			return ""
+		}
+		return env.Path(path)
 	}
-	return o
+	return jetstream.ClientOptions{Name: "serin", Token: f.token, User: f.user, Password: f.password, Creds: file(f.creds), Nkey: file(f.nkey),
+		CA: file(f.ca), Cert: file(f.cert), Key: file(f.key), Inbox: f.inbox}
 }
 
 // dial connects a command to a running serin: to --nats, or to the server on the data directory.
@@ -77,7 +138,7 @@ func (f *natsFlags) dial(ctx context.Context, env Env) (*remote, error) {
 		if err != nil {
 			return nil, err
 		}
-		url, o.Token = at.URL, at.Token
+		url, o = at.URL, jetstream.ClientOptions{Name: o.Name, Token: at.Token, CA: o.CA, Inbox: o.Inbox}
 	}
 	nc, err := jetstream.Connect(ctx, url, o)
 	if err != nil {
@@ -99,5 +160,22 @@ type remote struct {
 }
 
 func (r *remote) close() { r.nc.Close() }
+
+func (r *remote) reader() jetstream.Reader { return jetstream.Reader{JS: r.js, Names: r.names} }
+
+// flags is the bucket of flags: under another prefix where the user has an account of its own.
+func (r *remote) flags(ctx context.Context) (natsjs.KeyValue, error) {
+	bucket := r.names.Bucket(jetstream.FlagsBucket)
+	foreign, err := natsjs.NewWithAPIPrefix(r.nc, r.names.API())
+	if err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if kv, err := foreign.KeyValue(limited, bucket); err == nil {
+		return kv, nil
+	}
+	return r.js.KeyValue(ctx, bucket)
+}
 
 func (r *remote) client() jetstream.Client { return jetstream.Client{Conn: r.nc, Names: r.names} }

@@ -64,15 +64,15 @@ func release(ctx context.Context, env Env, f releaseFlags) error {
 	}
 	defer r.close()
 	events := jetstream.Events{JS: r.js, Names: r.names}
-	from, err := events.Latest(ctx)
-	if err != nil {
+	from, err := events.LatestOf(ctx, f.rel.Slot)
+	if err != nil && !errors.Is(err, jetstream.ErrNobody) { // the release waits for a worker
 		return exitError{code: exitNotAccepted, err: fmt.Errorf("%w: has serin serve run on this NATS?", err)}
 	}
 	if f.rel.ID == "" {
 		f.rel.ID = jetstream.ReleaseID(f.rel)
 	}
 	w := &waiter{env: env, flags: f, client: r.client(), begin: env.Now()}
-	letters, err := r.deadLetters(f.rel.ID)
+	letters, err := r.deadLetters(f.rel.Slot, f.rel.ID)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func serve(ctx context.Context, env Env, f serveFlags) error {
 		return err
 	}
 	defer d.close()
-	where := f.url
+	where := jetstream.RedactURL(f.url)
 	if d.server != nil {
 		where = d.server.URL() + " (embedded, data in " + f.data + ")"
 	}

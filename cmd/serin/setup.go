@@ -16,7 +16,8 @@ type setupFlags struct {
 	natsFlags
 	partitions, replicas int
 	permissions, from    string
-	scope                jetstream.Scope
+	environment          string
+	services             []string
 }
 
 func newSetup(env Env) *cobra.Command {
@@ -40,13 +41,13 @@ func newSetup(env Env) *cobra.Command {
 	cmd.Flags().IntVar(&f.replicas, "replicas", 0, "replicas of each stream (default 1, or those that are there)")
 	cmd.Flags().StringVar(&f.from, "from", "", "data directory of a stopped serin serve, whose slots, flags, policies and history are copied")
 	cmd.Flags().StringVar(&f.permissions, "permissions", "", "print permissions: nats (for nats-server.conf) or json")
-	cmd.Flags().StringVar(&f.scope.Service, "service", "", "with --permissions: of this service (default: of all)")
-	cmd.Flags().StringVar(&f.scope.Environment, "env", "", "with --permissions: in this environment (default: in all)")
+	cmd.Flags().StringSliceVar(&f.services, "service", nil, "with --permissions: of this service (may be given again; default: of all)")
+	cmd.Flags().StringVar(&f.environment, "env", "", "with --permissions: in this environment (default: in all)")
 	return cmd
 }
 
 func setUp(ctx context.Context, env Env, f setupFlags) error {
-	if f.partitions < 0 || f.replicas < 0 || f.scope != (jetstream.Scope{}) {
+	if f.partitions < 0 || f.replicas < 0 || f.environment != "" || len(f.services) > 0 {
 		return exitError{code: exitUsage, err: errors.New("partitions and replicas are at least 1, and --service and --env go with --permissions")}
 	}
 	r, err := f.dial(ctx, env)
@@ -85,19 +86,38 @@ func setUp(ctx context.Context, env Env, f setupFlags) error {
 }
 
 func printPermissions(env Env, f setupFlags) error {
-	err := errors.Join(f.names().Validate(), f.scope.Validate())
+	scopes, err := f.scopes()
 	if err == nil && f.permissions != "nats" && f.permissions != "json" {
 		err = fmt.Errorf("permissions %q is not one of nats, json", f.permissions)
 	}
 	if err != nil {
 		return exitError{code: exitUsage, err: err}
 	}
-	roles := jetstream.Roles(f.names(), f.scope)
+	roles, err := jetstream.Roles(f.names(), scopes...)
+	if err != nil {
+		return exitError{code: exitUsage, err: err}
+	}
 	if f.permissions == "json" {
 		return printJSON(env.Stdout, roles)
 	}
-	fmt.Fprint(env.Stdout, jetstream.ServerConfig(roles))
+	fmt.Fprint(env.Stdout, jetstream.ServerConfig(f.names(), roles))
 	return nil
+}
+
+// scopes is what permissions are printed for.
+func (f setupFlags) scopes() ([]jetstream.Scope, error) {
+	services := f.services
+	if len(services) == 0 {
+		services = []string{""}
+	}
+	err := f.names().Validate()
+	var scopes []jetstream.Scope
+	for _, service := range services {
+		s := jetstream.Scope{Environment: f.environment, Service: service}
+		err = errors.Join(err, s.Validate())
+		scopes = append(scopes, s)
+	}
+	return scopes, err
 }
 
 // setup makes what is missing. On a server of somebody else's it touches nothing that is there: a worker may not be

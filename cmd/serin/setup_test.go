@@ -31,12 +31,19 @@ type guardedNATS struct {
 
 func newGuardedNATS(t *testing.T) guardedNATS {
 	t.Helper()
-	opts := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
-		Users: []*server.User{{Username: "admin", Password: "admin"}}}
-	for _, r := range jetstream.Roles(jetstream.Names{}, jetstream.Scope{Environment: "production"}) {
-		opts.Users = append(opts.Users, &server.User{Username: r.User, Password: r.User, Permissions: &server.Permissions{
-			Publish: &server.SubjectPermission{Allow: r.Publish, Deny: r.Deny}, Subscribe: &server.SubjectPermission{Allow: r.Subscribe}}})
+	out := new(bytes.Buffer)
+	g := guardedNATS{env: Env{Stdout: out, Stderr: out, Getenv: func(string) string { return "" }, Now: time.Now, Dir: t.TempDir()}, out: out}
+	if run(t.Context(), []string{"setup", "--permissions", "nats", "--env", "production"}, g.env) != exitOK {
+		t.Fatal(out)
 	}
+	for user := range strings.SplitSeq("setup worker ci-production operator-production viewer-production deployer-production application-production", " ") {
+		t.Setenv("SERIN_"+strings.ToUpper(strings.ReplaceAll(user, "-", "_")), user)
+	}
+	opts := &server.Options{}
+	if err := opts.ProcessConfigString(out.String()); err != nil {
+		t.Fatal(err)
+	}
+	opts.Host, opts.Port, opts.JetStream, opts.StoreDir, opts.NoSigs, opts.NoLog = "127.0.0.1", server.RANDOM_PORT, true, t.TempDir(), true, true
 	srv, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)
@@ -46,17 +53,24 @@ func newGuardedNATS(t *testing.T) guardedNATS {
 	if !srv.ReadyForConnections(10 * time.Second) {
 		t.Fatal("the server does not start")
 	}
-	out := new(bytes.Buffer)
-	return guardedNATS{srv.Addr().String(), Env{Stdout: out, Stderr: out, Getenv: func(string) string { return "" }, Now: time.Now, Dir: t.TempDir()}, out}
+	g.addr = srv.Addr().String()
+	return g
 }
 
 func (g guardedNATS) url(user string) string { return "nats://" + user + ":" + user + "@" + g.addr }
+
+// as is the environment of a user.
+func (g guardedNATS) as(user string) Env {
+	env := g.env
+	env.Getenv = func(name string) string { return map[string]string{"SERIN_NATS": g.url(user), "USER": "root"}[name] }
+	return env
+}
 
 // serin runs a command as a user, and returns what it says.
 func (g guardedNATS) serin(t *testing.T, want int, user string, args ...string) string {
 	t.Helper()
 	g.out.Reset()
-	if got := run(t.Context(), append(args, "--nats", g.url(user)), g.env); got != want {
+	if got := run(t.Context(), args, g.as(user)); got != want {
 		t.Fatalf("serin %s as %s: status %d, want %d: %s", strings.Join(args, " "), user, got, want, g.out)
 	}
 	return g.out.String()
@@ -86,7 +100,7 @@ func (g guardedNATS) daemon(t *testing.T, policies string) *syncBuffer {
 	}
 	log := &syncBuffer{}
 	d, err := newDaemon(t.Context(), daemonConfig{
-		Policies: []policyFile{{"policies.yaml", []byte(policies), ps}}, NATS: natsFlags{url: g.url("worker")}, HTTP: "127.0.0.1:0",
+		Policies: []policyFile{{"policies.yaml", []byte(policies), ps}}, NATS: natsFlags{natsAccess: natsAccess{url: g.url("worker")}}, HTTP: "127.0.0.1:0",
 		Log: slog.New(slog.NewTextHandler(log, nil)), Env: g.env,
 	})
 	if err != nil {
@@ -108,26 +122,29 @@ func (g guardedNATS) daemon(t *testing.T, policies string) *syncBuffer {
 const guardedPolicies = `
 service: checkout
 prometheus: http://127.0.0.1:1
+ready: none
 traffic: {version_flag: checkout-version}
 steps: [{weight: 5, bake: 5m}, {weight: 100, bake: 5m}]
-rules: [{name: up, query: 'up{version="{{version}}"}', min: 1}]
+rules: [{name: up, query: 'up', min: 1}]
 ---
 service: cart
 prometheus: http://127.0.0.1:1
+ready: none
 traffic: {event: deployer}
+first_release: allow
 steps: [{weight: 5, bake: 5m}, {weight: 100, bake: 5m}]
-rules: [{name: up, query: 'up{version="{{version}}"}', min: 1}]
+rules: [{name: up, query: 'up', min: 1}]
 `
 
 func TestSetupSaysWhatItMadeAndWhatItFound(t *testing.T) {
 	g := newGuardedNATS(t)
-	if got := g.serin(t, exitOK, "admin", "setup"); !strings.Contains(got, "made  stream SERIN_JOURNAL\n") || !strings.Contains(got, "256 partitions") {
+	if got := g.serin(t, exitOK, "setup", "setup"); !strings.Contains(got, "made  stream SERIN_JOURNAL\n") || !strings.Contains(got, "256 partitions") {
 		t.Errorf("the first time:\n%s", got)
 	}
-	if got := g.serin(t, exitOK, "admin", "setup", "--partitions", "256"); !strings.Contains(got, "found bucket serin_flags\n") || strings.Contains(got, "made") {
+	if got := g.serin(t, exitOK, "setup", "setup", "--partitions", "256"); !strings.Contains(got, "found bucket serin_flags\n") || strings.Contains(got, "made") {
 		t.Errorf("the second time:\n%s", got)
 	}
-	if got := g.serin(t, exitNo, "admin", "setup", "--partitions", "8"); !strings.Contains(got, "has 256 partitions, 8 were asked for") {
+	if got := g.serin(t, exitNo, "setup", "setup", "--partitions", "8"); !strings.Contains(got, "has 256 partitions, 8 were asked for") {
 		t.Errorf("another number:\n%s", got)
 	}
 }
@@ -135,8 +152,13 @@ func TestSetupSaysWhatItMadeAndWhatItFound(t *testing.T) {
 func TestARolloutRunsOnLeastPrivilege(t *testing.T) {
 	g := newGuardedNATS(t)
 	const ci, operator, viewer, deployer = "ci-production", "operator-production", "viewer-production", "deployer-production"
-	g.serin(t, exitOK, "admin", "setup", "--partitions", "4")
+	g.serin(t, exitOK, "setup", "setup", "--partitions", "4")
 	log := g.daemon(t, guardedPolicies)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
 	app := application(t, g)
 	g.serin(t, exitOK, operator, "flags", "set", "checkout-version", "1.0.0")
 	await(t, "the application's flag", func() bool {
@@ -156,6 +178,13 @@ func TestARolloutRunsOnLeastPrivilege(t *testing.T) {
 		t.Errorf("ci follows: %s", got)
 	}
 
+	if got := g.serin(t, exitOK, viewer, "history", "checkout", "-o", "json"); !strings.Contains(got, `"by": "ci-production (says \"root\")"`) {
+		t.Errorf("on record is not who aborted:\n%s", got)
+	}
+	g.serin(t, exitOK, viewer, "workers")
+	g.serin(t, exitOK, viewer, "status", "--env", "production")
+	g.serin(t, exitNo, viewer, "status")
+
 	g.serin(t, exitOK, ci, "release", "cart", "2.0.0")
 	asked := requested(t, g.connect(t, deployer))
 	request := []string{"ack", "cart", "--rollout", asked.Data.Rollout, "--seq", strconv.FormatUint(asked.Data.Seq, 10), "--percent", "5"}
@@ -171,7 +200,8 @@ func TestARolloutRunsOnLeastPrivilege(t *testing.T) {
 func (g guardedNATS) confirmed(t *testing.T, user, service string) float64 {
 	t.Helper()
 	g.out.Reset()
-	if run(t.Context(), []string{"status", service, "-o", "json", "--nats", g.url(user)}, g.env) != exitOK {
+	if run(t.Context(), []string{"status", service, "-o", "json"}, g.as(user)) != exitOK {
+		t.Log(g.out.String())
 		return -1
 	}
 	var asked deployments.Asked
@@ -186,7 +216,11 @@ func application(t *testing.T, g guardedNATS) *of.Client {
 	t.Helper()
 	api := isolated.NewAPI()
 	t.Cleanup(func() { _ = api.Shutdown(context.WithoutCancel(t.Context())) })
-	p := &openfeature.Provider{JetStream: g.connect(t, "application-production"), Environment: "production"}
+	js, err := natsjs.NewWithAPIPrefix(g.connect(t, "application-production").Conn(), jetstream.Names{}.API())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &openfeature.Provider{JetStream: js, Environment: "production"}
 	if err := api.SetProviderAndWait(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
@@ -197,8 +231,10 @@ func application(t *testing.T, g guardedNATS) *of.Client {
 func requested(t *testing.T, js natsjs.JetStream) (asked deployments.Event) {
 	t.Helper()
 	enough := errors.New("enough")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	slot := deployments.Slot{Environment: "production", Service: "cart"}
-	err := jetstream.Events{JS: js}.Follow(t.Context(), jetstream.Filter{Slot: slot}, 0, func(_ uint64, e deployments.Event) error {
+	err := jetstream.Events{JS: js}.Follow(ctx, jetstream.Filter{Slot: slot}, 0, func(_ uint64, e deployments.Event) error {
 		if e.Name != "traffic.requested" {
 			return nil
 		}

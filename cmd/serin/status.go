@@ -36,7 +36,11 @@ func newStatus(env Env) *cobra.Command {
 			}
 			defer r.close()
 			if len(args) == 0 {
-				return statusOfAll(cmd.Context(), env, r, output)
+				only := environment
+				if !cmd.Flags().Changed("env") {
+					only = ""
+				}
+				return statusOfAll(cmd.Context(), env, r, only, output)
 			}
 			return statusOf(cmd.Context(), env, r, deployments.Slot{Environment: environment, Service: args[0]}, output)
 		},
@@ -47,12 +51,8 @@ func newStatus(env Env) *cobra.Command {
 	return cmd
 }
 
-func statusOfAll(ctx context.Context, env Env, r *remote, output string) error {
-	j, err := jetstream.OpenJournal(ctx, r.js, r.names, nil)
-	if err != nil {
-		return err
-	}
-	all, err := j.All(ctx)
+func statusOfAll(ctx context.Context, env Env, r *remote, environment, output string) error {
+	all, err := r.reader().Slots(ctx, environment)
 	if err != nil {
 		return err
 	}
@@ -79,11 +79,7 @@ func statusOfAll(ctx context.Context, env Env, r *remote, output string) error {
 
 // statusOf asks the worker that holds the slot, which knows the readings; when nothing is under way the journal tells.
 func statusOf(ctx context.Context, env Env, r *remote, s deployments.Slot, output string) error {
-	j, err := jetstream.OpenJournal(ctx, r.js, r.names, nil)
-	if err != nil {
-		return err
-	}
-	e, err := j.Last(ctx, s)
+	e, err := r.reader().Last(ctx, s)
 	if err != nil {
 		return err
 	}

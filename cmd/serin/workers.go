@@ -45,7 +45,7 @@ func newWorkers(env Env) *cobra.Command {
 }
 
 func workers(ctx context.Context, env Env, r *remote, output string) error {
-	partitions, err := jetstream.Partitions(ctx, r.js, r.names)
+	partitions, err := r.reader().Partitions(ctx)
 	if err != nil {
 		return err
 	}

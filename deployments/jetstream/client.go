@@ -44,6 +44,10 @@ func (c Client) request(ctx context.Context, subject string, s deployments.Slot,
 	if err := s.Validate(); err != nil {
 		return Reply{}, err
 	}
+	return c.ask(ctx, subject, body, hint)
+}
+
+func (c Client) ask(ctx context.Context, subject string, body any, hint string) (Reply, error) {
 	var data []byte
 	var err error
 	if body != nil {
@@ -56,11 +60,7 @@ func (c Client) request(ctx context.Context, subject string, s deployments.Slot,
 	}
 	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	msg, err := c.Conn.RequestWithContext(limited, subject, data)
-	// The server answers a request that is not allowed with a complaint on the connection, and no reply.
-	if last := c.Conn.LastError(); err != nil && errors.Is(last, nats.ErrPermissionViolation) && strings.Contains(last.Error(), `"`+subject+`"`) {
-		return Reply{}, fmt.Errorf("ask %s: %w", subject, last)
-	}
+	msg, err := c.exchange(limited, subject, data)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders), err != nil && ctx.Err() == nil && limited.Err() != nil:
 		return Reply{}, fmt.Errorf("ask %s: %w: %s", subject, ErrNobody, hint)
@@ -72,4 +72,34 @@ func (c Client) request(ctx context.Context, subject string, s deployments.Slot,
 		return Reply{}, fmt.Errorf("ask %s: the answer cannot be read: %w", subject, err)
 	}
 	return reply, nil
+}
+
+// exchange sends a request and waits for its reply. The server answers one that is not allowed with a complaint on the
+// connection and no reply: it is there before the answer to a ping.
+func (c Client) exchange(ctx context.Context, subject string, data []byte) (*nats.Msg, error) {
+	inbox := c.Conn.NewInbox()
+	sub, err := c.Conn.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := c.Conn.PublishRequest(subject, inbox, data); err != nil {
+		return nil, err
+	}
+	if err := c.Conn.FlushWithContext(ctx); err != nil {
+		return nil, err
+	}
+	if last := c.Conn.LastError(); errors.Is(last, nats.ErrPermissionViolation) {
+		switch {
+		case strings.Contains(last.Error(), `"`+subject+`"`):
+			return nil, last
+		case strings.Contains(last.Error(), inbox):
+			return nil, fmt.Errorf("%w: give the inbox prefix of your user", last)
+		}
+	}
+	msg, err := sub.NextMsgWithContext(ctx)
+	if err == nil && len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
+		err = nats.ErrNoResponders
+	}
+	return msg, err
 }

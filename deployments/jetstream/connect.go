@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,18 +21,21 @@ const MinServer = "2.11.0"
 
 // ClientOptions say how to connect.
 type ClientOptions struct {
-	Name    string // of this client, as the server lists it; "": serin
-	Token   string
-	Creds   string // credentials file
-	CA      string // PEM file
-	Cert    string // PEM files of a client certificate
-	Key     string
-	Inbox   string        // prefix of replies; "": _INBOX.<user> when the URL names a user, else _INBOX
-	Timeout time.Duration // of the first connection; 0: 5 s
-	Daemon  bool          // wait for the first connection until ctx ends, not only for Timeout
-	Log     *slog.Logger  // of what goes wrong later; nil: silent
-	Closed  func(error)   // called when the connection is closed for good
-	Extra   []nats.Option
+	Name     string // of this client, as the server lists it; "": serin
+	Token    string
+	User     string // with Password; instead of a user in the address
+	Creds    string // credentials file
+	Nkey     string // file with the seed of an nkey
+	CA       string // PEM file
+	Cert     string // PEM files of a client certificate
+	Key      string
+	Password string
+	Inbox    string        // prefix of replies; "": _INBOX.<user> where a user is named, else _INBOX
+	Timeout  time.Duration // of the first connection; 0: 5 s
+	Daemon   bool          // wait for the first connection until ctx ends, not only for Timeout
+	Log      *slog.Logger  // of what goes wrong later; nil: silent
+	Closed   func(error)   // called when the connection is closed for good
+	Extra    []nats.Option
 }
 
 // Connect connects to a server, and reconnects for ever once it has. It refuses servers that are too old or have no
@@ -39,7 +43,14 @@ type ClientOptions struct {
 func Connect(ctx context.Context, address string, o ClientOptions) (*nats.Conn, error) {
 	connected := make(chan struct{}, 1)
 	closed := make(chan struct{})
-	nc, err := nats.Connect(address, o.options(address, connected, closed)...)
+	opts, err := o.options(address, connected, closed)
+	var nc *nats.Conn
+	if err == nil {
+		nc, err = nats.Connect(address, opts...)
+	}
+	if _, ok := errors.AsType[*url.Error](err); ok {
+		err = errors.New("the address cannot be read") // the error would show what stands in it
+	}
 	if err == nil {
 		err = first(ctx, nc, connected, closed)
 	}
@@ -50,22 +61,40 @@ func Connect(ctx context.Context, address string, o ClientOptions) (*nats.Conn, 
 		if nc != nil {
 			nc.Close()
 		}
-		return nil, fmt.Errorf("connect to NATS at %s: %w", redacted(address), err)
+		return nil, fmt.Errorf("connect to NATS at %s: %w", RedactURL(address), err)
 	}
 	return nc, nil
 }
 
-// redacted is the address without passwords. It may name several servers, joined by commas.
-func redacted(address string) string {
+// RedactURL is an address without its secrets: a password, or a token, which stands where a user would. It may name
+// several servers, joined by commas.
+func RedactURL(address string) string {
 	parts := strings.Split(address, ",")
 	for i, part := range parts {
-		u, err := url.Parse(strings.TrimSpace(part))
-		if err != nil {
+		u, err := parseURL(part)
+		switch {
+		case err != nil:
 			return "an address that is no URL"
+		case u.User == nil:
+			continue
 		}
-		parts[i] = u.Redacted()
+		if _, secret := u.User.Password(); secret {
+			parts[i] = u.Redacted()
+			continue
+		}
+		u.User = url.User("xxxxx")
+		parts[i] = u.String()
 	}
 	return strings.Join(parts, ",")
+}
+
+// parseURL reads one address; one without a scheme is NATS.
+func parseURL(address string) (*url.URL, error) {
+	address = strings.TrimSpace(address)
+	if !strings.Contains(address, "://") {
+		address = "nats://" + address
+	}
+	return url.Parse(address)
 }
 
 // first waits for the first connection of a daemon; a client has it already.
@@ -86,7 +115,7 @@ func first(ctx context.Context, nc *nats.Conn, connected, closed <-chan struct{}
 	}
 }
 
-func (o ClientOptions) options(address string, connected, closed chan struct{}) []nats.Option {
+func (o ClientOptions) options(address string, connected, closed chan struct{}) ([]nats.Option, error) {
 	log := orDiscard(o.Log)
 	if o.Name == "" {
 		o.Name = "serin"
@@ -123,20 +152,31 @@ func (o ClientOptions) options(address string, connected, closed chan struct{}) 
 			}
 		}),
 	}
-	return append(append(opts, o.identity(address)...), o.Extra...)
+	who, err := o.identity(address)
+	return slices.Concat(opts, who, o.Extra), err
 }
 
 // userForm is one token: the inbox of a.b would be among those of a.
 var userForm = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // identity is who we say we are, and how we know the server.
-func (o ClientOptions) identity(address string) []nats.Option {
+func (o ClientOptions) identity(address string) ([]nats.Option, error) {
 	var opts []nats.Option
 	if o.Token != "" {
 		opts = append(opts, nats.Token(o.Token))
 	}
+	if o.User != "" {
+		opts = append(opts, nats.UserInfo(o.User, o.Password))
+	}
 	if o.Creds != "" {
 		opts = append(opts, nats.UserCredentials(o.Creds))
+	}
+	if o.Nkey != "" {
+		key, err := nats.NkeyOptionFromSeed(o.Nkey)
+		if err != nil {
+			return nil, fmt.Errorf("read nkey %s: %w", o.Nkey, err)
+		}
+		opts = append(opts, key)
 	}
 	if o.CA != "" {
 		opts = append(opts, nats.RootCAs(o.CA))
@@ -144,15 +184,24 @@ func (o ClientOptions) identity(address string) []nats.Option {
 	if o.Cert != "" {
 		opts = append(opts, nats.ClientCert(o.Cert, o.Key))
 	}
-	inbox := o.Inbox
-	if u, err := url.Parse(address); inbox == "" && err == nil && userForm.MatchString(u.User.Username()) {
-		// A user who may subscribe to all of _INBOX.> reads the replies of others.
-		inbox = "_INBOX." + u.User.Username()
-	}
-	if inbox != "" {
+	if inbox := o.inbox(address); inbox != "" {
 		opts = append(opts, nats.CustomInboxPrefix(inbox))
 	}
-	return opts
+	return opts, nil
+}
+
+// inbox is the prefix of replies: a user who may subscribe to all of _INBOX.> reads the replies of others.
+func (o ClientOptions) inbox(address string) string {
+	user := o.User
+	if u, err := parseURL(address); err == nil && user == "" {
+		if _, named := u.User.Password(); named { // without a password it is a token
+			user = u.User.Username()
+		}
+	}
+	if o.Inbox == "" && userForm.MatchString(user) {
+		return "_INBOX." + user
+	}
+	return o.Inbox
 }
 
 func checkServer(ctx context.Context, nc *nats.Conn) error {

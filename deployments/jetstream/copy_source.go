@@ -40,7 +40,7 @@ func OpenStopped(ctx context.Context, dir string, log *slog.Logger) (*Server, er
 // MarkMoved makes Embed refuse the directory from now on: two servers that both advance a service's rollouts would work
 // against each other.
 func (s *Server) MarkMoved(to string, at time.Time) error {
-	line := fmt.Sprintf("copied to %s at %s", redacted(to), at.UTC().Format(time.RFC3339))
+	line := fmt.Sprintf("copied to %s at %s", RedactURL(to), at.UTC().Format(time.RFC3339))
 	return writeSecret(filepath.Join(s.dir, movedFile), []byte(line))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -64,10 +65,27 @@ func bury(ctx context.Context, js jetstream.JetStream, n Names, msg jetstream.Ms
 	if _, err := js.PublishMsg(ctx, letter, jetstream.WithMsgID(id), jetstream.WithExpectStream(n.Stream(DLQStream))); err != nil {
 		return fmt.Errorf("write dead letter: %w", err)
 	}
+	notice(js.Conn(), n, letter)
 	if err := msg.TermWithReason(reason); err != nil {
 		return fmt.Errorf("terminate message %s: %w", seq, err)
 	}
 	return nil
+}
+
+// notice tells whoever waits for a release that it has become a dead letter. The letters' own subjects name no slot, so
+// nobody can be let hear only their own. It is told once and stored nowhere.
+func notice(nc *nats.Conn, n Names, letter *nats.Msg) {
+	subject, err := url.PathUnescape(letter.Header.Get(HeaderSubject))
+	rest, ok := n.relative(subject)
+	slot, release := strings.CutPrefix(rest, "release.")
+	if err != nil || !ok || !release || !nc.IsConnected() {
+		return
+	}
+	m := &nats.Msg{Subject: n.Subject("refused", slot), Header: nats.Header{}}
+	for _, name := range []string{HeaderID, HeaderReason} {
+		m.Header[name] = letter.Header[name]
+	}
+	_ = nc.PublishMsg(m)
 }
 
 // letterHeaders are a message's own headers, as far as they fit: the server acts on those that are its own.

@@ -36,6 +36,10 @@ func decodeEntry(subject string, seq uint64, data []byte) (deployments.Entry, er
 		bare.V = 0
 		return bare, fmt.Errorf("read entry %d: it is of %s, on the subject of %s", seq, e.Slot, slot)
 	}
+	if e.Rev < 1 || e.Op == "" {
+		bare.V = 0
+		return bare, fmt.Errorf("read entry %d of %s: without rev and op it is no entry of a worker", seq, slot)
+	}
 	e.Sequence = seq
 	return e, nil
 }

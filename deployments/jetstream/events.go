@@ -46,34 +46,51 @@ func (e Events) Latest(ctx context.Context) (uint64, error) {
 // Follow delivers the events behind a sequence (0: all that are stored), in order, then a zero Event, then every later
 // one, until ctx ends or deliver returns an error; it returns that error. It survives lost connections. The rollback
 // event, which has a subject of its own, is among those of all slots only; rollout.failed comes before it on either.
+//
+// Events of one slot are asked of the workers, see [Reader]; where none answers, and for those of all slots, they are
+// read from the stream, as far as the user may.
 func (e Events) Follow(ctx context.Context, f Filter, after uint64, deliver func(seq uint64, event deployments.Event) error) error {
+	if f.Slot == (deployments.Slot{}) {
+		return e.read(ctx, f, after, deliver)
+	}
+	if err := f.Slot.Validate(); err != nil {
+		return err
+	}
+	return e.ask(ctx, f, after, deliver)
+}
+
+// read follows the stream itself.
+func (e Events) read(ctx context.Context, f Filter, after uint64, deliver func(uint64, deployments.Event) error) error {
 	c := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1}
 	if f.Slot != (deployments.Slot{}) {
-		if err := f.Slot.Validate(); err != nil {
-			return err
-		}
-		// One filter goes in the request's subject, where a server's permissions see it; several would not.
 		c.FilterSubject = e.Names.Subject("event", f.Slot.Subject(), ">")
 	}
 	r := reader{e.JS, e.Names.Stream(EventsStream), c, orDiscard(e.Log)}
-	first, err := r.open(ctx)
+	limited, cancel := context.WithTimeout(ctx, localWait)
+	first, err := r.open(limited)
+	cancel()
 	if err != nil {
 		return err
 	}
 	return r.run(ctx, first, sink{
 		each: func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
-			event, err := DecodeEvent(e.Names, msg.Subject(), msg.Headers(), msg.Data())
-			if err != nil {
-				r.log.Warn("event skipped", "sequence", meta.Sequence.Stream, "error", err)
-				return nil
-			}
-			if !f.wants(event) {
-				return nil
-			}
-			return deliver(meta.Sequence.Stream, event)
+			return e.hand(f, stored{meta.Sequence.Stream, msg.Subject(), msg.Headers(), msg.Data()}, deliver)
 		},
 		caughtUp: func() error { return deliver(0, deployments.Event{}) },
 	})
+}
+
+// hand delivers an event that is wanted.
+func (e Events) hand(f Filter, m stored, deliver func(uint64, deployments.Event) error) error {
+	event, err := DecodeEvent(e.Names, m.Subject, m.Header, m.Data)
+	if err != nil {
+		orDiscard(e.Log).Warn("event skipped", "sequence", m.Sequence, "error", err)
+		return nil
+	}
+	if !f.wants(event) {
+		return nil
+	}
+	return deliver(m.Sequence, event)
 }
 
 func (f Filter) wants(e deployments.Event) bool {

@@ -50,22 +50,21 @@ func (j *Journal) subject(s deployments.Slot) string {
 	return j.names.Entry(s.Partition(j.partitions), s)
 }
 
-// Last is the slot's newest entry, the zero Entry when there is none. ErrNewer: it is of a later format.
+// Last is the slot's newest entry, the zero Entry when there is none. ErrNewer: it is of a later format. Sequence is where
+// the slot's subject ends: an entry that cannot be read may stand there.
 func (j *Journal) Last(ctx context.Context, s deployments.Slot) (deployments.Entry, error) {
 	if err := s.Validate(); err != nil {
 		return deployments.Entry{}, err
 	}
-	msg, err := j.stream.GetLastMsgForSubject(ctx, j.subject(s))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return deployments.Entry{}, nil
-	}
+	m, end, err := j.newest(ctx, s)
 	if err != nil {
-		return deployments.Entry{}, fmt.Errorf("read last entry of %s: %w", s, err)
+		return deployments.Entry{}, err
 	}
-	return decodeEntry(msg.Subject, msg.Sequence, msg.Data)
+	return lifted(m, end)
 }
 
-// Get is the entry with a stream sequence; the zero Entry when it is purged.
+// Get is the entry with a stream sequence, or the newest before it where that one cannot be read; the zero Entry when it
+// is purged.
 func (j *Journal) Get(ctx context.Context, seq uint64) (deployments.Entry, error) {
 	msg, err := j.stream.GetMsg(ctx, seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -74,7 +73,15 @@ func (j *Journal) Get(ctx context.Context, seq uint64) (deployments.Entry, error
 	if err != nil {
 		return deployments.Entry{}, fmt.Errorf("read entry %d: %w", seq, err)
 	}
-	return decodeEntry(msg.Subject, msg.Sequence, msg.Data)
+	m := storedRaw(msg)
+	if m.unreadable() {
+		before, err := j.readable(ctx, m.Subject, seq)
+		if err != nil || before.Sequence == 0 {
+			return deployments.Entry{Sequence: seq}, err
+		}
+		m = before
+	}
+	return decodeEntry(m.Subject, m.Sequence, m.Data)
 }
 
 // Append writes e behind the entry e.After of its slot and returns its sequence. ErrConflict: the slot has moved on.

@@ -74,6 +74,10 @@ func (n Names) Bucket(name string) string {
 	return strings.ToLower(strings.ReplaceAll(n.prefix(), ".", "_")) + "_" + name
 }
 
+// API is the prefix under which accounts other than Serin's reach its JetStream: serin.js. It goes into
+// jetstream.NewWithAPIPrefix.
+func (n Names) API() string { return n.Subject("js") }
+
 // Release is the subject on which a slot's releases arrive.
 func (n Names) Release(s deployments.Slot) string { return n.Subject("release", s.Subject()) }
 

@@ -140,8 +140,11 @@ func (s *sweep) read(ctx context.Context) error {
 				s.slots[msg.Subject()] = a
 			}
 			e, err := decodeEntry(msg.Subject(), meta.Sequence.Stream, msg.Data())
+			if unreadable(err) {
+				return nil // it is no entry, and goes with those around it
+			}
 			if err != nil {
-				a.stuck = true // who cannot read an entry does not know what stands before it
+				a.stuck = true // who does not know the format does not know what stands before it
 			}
 			return s.next(ctx, a, e)
 		},
@@ -199,20 +202,22 @@ func (s *sweep) purge(ctx context.Context, subject string, a *aging) error {
 	return s.stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(a.cut))
 }
 
-// after is a slot's first young entry; the zero Entry when there is none, or none that can be read.
+// after is a slot's first young entry that can be read; the zero Entry when there is none.
 func (s *sweep) after(ctx context.Context, subject string, last uint64) (deployments.Entry, error) {
-	msg, err := s.stream.GetMsg(ctx, last+1, jetstream.WithGetMsgSubject(subject))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return deployments.Entry{}, nil
+	for {
+		msg, err := s.stream.GetMsg(ctx, last+1, jetstream.WithGetMsgSubject(subject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return deployments.Entry{}, nil
+		}
+		if err != nil {
+			return deployments.Entry{}, err
+		}
+		e, err := decodeEntry(msg.Subject, msg.Sequence, msg.Data)
+		if !unreadable(err) {
+			return e, nil //nolint:nilerr // an entry of a later format has no revision and ends nothing: what is before it stays
+		}
+		last = msg.Sequence
 	}
-	if err != nil {
-		return deployments.Entry{}, err
-	}
-	e, err := decodeEntry(msg.Subject, msg.Sequence, msg.Data)
-	if err != nil {
-		return deployments.Entry{}, nil //nolint:nilerr // an entry that cannot be read ends nothing: what is before it stays
-	}
-	return e, nil
 }
 
 // aging is a slot as far as its old entries were read. It keeps no entries: there may be many slots.

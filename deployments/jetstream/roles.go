@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/serin-cd/serin/deployments"
@@ -20,27 +21,56 @@ func (s Scope) Validate() error {
 	return nil
 }
 
-// Role is what one kind of client may do: the subjects that a NATS server lets it publish and subscribe to.
+// Role is what one kind of client may do. All but the worker live in an account of their own: what the server itself
+// sends to a subject that a client names, as it does with every reply, stays in the client's account then.
 type Role struct {
 	Name      string   `json:"role"`
-	User      string   `json:"user"`           // the name and the scope, such as ci-production-checkout
-	Publish   []string `json:"publish"`        // allowed
-	Deny      []string `json:"deny,omitempty"` // of what Publish allows
-	Subscribe []string `json:"subscribe"`      // allowed
-	Inbox     string   `json:"inbox"`          // ClientOptions.Inbox of the role: no other role reads its replies
+	User      string   `json:"user"`              // the name and the scope, such as ci-production-checkout
+	Account   string   `json:"account"`           // such as SERIN_CI_PRODUCTION_CHECKOUT; of the worker SERIN
+	Imports   []Import `json:"imports,omitempty"` // what its account takes from SERIN
+	Publish   []string `json:"publish"`           // allowed
+	Deny      []string `json:"deny,omitempty"`    // of what Publish allows
+	Subscribe []string `json:"subscribe"`         // allowed
+	Inbox     string   `json:"inbox"`             // ClientOptions.Inbox of the role: no other user reads its replies
 }
 
-// notifiers are the names that Events.Tell is called with. Readers of events are kept away from their consumers.
+// Import is a subject of Serin's account that another account uses.
+type Import struct {
+	Kind    string `json:"kind"`            // service: what is published goes there; stream: what is published there comes
+	Subject string `json:"subject"`         // in Serin's account
+	To      string `json:"to,omitempty"`    // in the other account; "": the same
+	Share   bool   `json:"share,omitempty"` // the server says who sent it
+}
+
+// notifiers are the names that Events.Tell is called with.
 var notifiers = [...]string{"slack"}
 
 // journalReaders are the durable consumers of the journal.
 var journalReaders = [...]string{dispatchConsumer, summariesConsumer}
 
-// Roles are the six roles with the rights they need and no others. A worker has no scope, and of an application only
-// the environment counts: flags belong to no service. None of them may make, change or delete a stream.
-func Roles(n Names, s Scope) []Role {
-	g := grants{n, orAny(s.Environment, "*") + "." + orAny(s.Service, "*"), s}
-	return []Role{g.ci(), g.operator(), g.viewer(), g.deployer(), g.worker(), g.application()}
+// Roles are the six roles with the rights they need and no others, each once a scope (none: of everything). A worker has
+// no scope, and of an application only the environment counts: flags belong to no service. None of them may make,
+// change or delete a stream. It refuses scopes whose users would have the same name.
+func Roles(n Names, scopes ...Scope) ([]Role, error) {
+	if len(scopes) == 0 {
+		scopes = []Scope{{}}
+	}
+	var all []Role
+	seen := map[string]Role{}
+	for _, s := range scopes {
+		g := grants{n, orAny(s.Environment, "*") + "." + orAny(s.Service, "*"), s}
+		for _, r := range []Role{g.ci(), g.operator(), g.viewer(), g.deployer(), g.worker(), g.application()} {
+			same, twice := seen[r.Account+n.password(r.User)]
+			switch {
+			case !twice:
+				seen[r.Account+n.password(r.User)] = r
+				all = append(all, r)
+			case !reflect.DeepEqual(same, r):
+				return nil, fmt.Errorf("users %s and %s would share a name: print them apart, and give one another", same.User, r.User)
+			}
+		}
+	}
+	return all, nil
 }
 
 // grants makes the rights of one scope.
@@ -54,14 +84,48 @@ type grants struct {
 func (g grants) role(name string, s Scope) Role {
 	user := strings.Join(append([]string{name}, nonEmpty(s.Environment, s.Service)...), "-")
 	inbox := "_INBOX." + user
-	return Role{Name: name, User: user, Inbox: inbox, Subscribe: []string{inbox + ".>"}}
+	account := g.n.Stream(strings.ToUpper(strings.ReplaceAll(user, "-", "_")))
+	return Role{Name: name, User: user, Account: account, Inbox: inbox, Subscribe: []string{inbox + ".>"}}
 }
 
-// ci publishes releases, follows them, and aborts its own. Dead letters name no slot: it hears those of others too.
+// service lets a role send to a subject and hear the answer.
+func (r *Role) service(subjects ...string) {
+	for _, s := range subjects {
+		r.Imports = append(r.Imports, Import{Kind: "service", Subject: s})
+		r.Publish = append(r.Publish, s)
+	}
+}
+
+// signed lets a role send what is obeyed: it arrives with the sender's name, written by the server.
+func (r *Role) signed(n Names, kind, rest string) {
+	to := n.Subject(kind, rest)
+	r.Imports = append(r.Imports, Import{Kind: "service", Subject: n.Subject(signedToken, kind, rest), To: to, Share: true})
+	r.Publish = append(r.Publish, to)
+}
+
+// api lets a role use JetStream of Serin's account, under [Names.API]: the usual prefix is the one of its own account.
+func (r *Role) api(n Names, subjects ...string) {
+	for _, s := range subjects {
+		to := n.API() + "." + strings.TrimPrefix(s, "$JS.API.")
+		r.Imports = append(r.Imports, Import{Kind: "service", Subject: s, To: to})
+		r.Publish = append(r.Publish, to)
+	}
+}
+
+// stream lets a role hear what is published on a subject.
+func (r *Role) stream(subjects ...string) {
+	for _, s := range subjects {
+		r.Imports = append(r.Imports, Import{Kind: "stream", Subject: s})
+		r.Subscribe = append(r.Subscribe, s)
+	}
+}
+
+// ci publishes releases, follows them, and aborts its own.
 func (g grants) ci() Role {
 	r := g.role("ci", g.scope)
-	r.Publish = []string{g.n.Subject("release", g.slot), g.n.Subject("cmd", g.slot, "abort")}
-	r.Subscribe = append(r.Subscribe, g.n.Subject("dlq", "*"))
+	r.service(g.n.Subject("release", g.slot))
+	r.signed(g.n, "cmd", g.slot+".abort")
+	r.stream(g.n.Subject("refused", g.slot))
 	g.follow(&r)
 	return r
 }
@@ -70,9 +134,9 @@ func (g grants) ci() Role {
 // none.
 func (g grants) operator() Role {
 	r := g.role("operator", g.scope)
-	r.Publish = []string{g.n.Subject("cmd", g.slot, "*")}
+	r.signed(g.n, "cmd", g.slot+".*")
 	if g.scope.Service == "" {
-		r.Publish = append(r.Publish, g.flags(g.scope.Environment))
+		r.api(g.n, g.flags(g.scope.Environment))
 	}
 	g.view(&r)
 	return r
@@ -86,63 +150,42 @@ func (g grants) viewer() Role {
 
 // view is status, history, events, flags and workers, and changes nothing.
 func (g grants) view(r *Role) {
-	journal, flags := g.n.Stream(JournalStream), g.bucket(FlagsBucket)
-	r.Publish = append(r.Publish, g.n.Subject("ask", g.slot),
-		"$JS.API.DIRECT.GET."+journal+"."+g.n.Subject("journal", "*", g.slot),
-		"$JS.API.STREAM.INFO."+flags, "$JS.API.DIRECT.GET."+flags+"."+g.flags(g.scope.Environment))
-	r.Subscribe = append(r.Subscribe, g.n.Subject("worker", "*"))
-	filter := g.n.Subject("journal", "*", g.slot)
-	if g.scope == (Scope{}) {
-		filter = g.n.Subject("journal", ">")
+	r.service(g.n.Subject("ask", g.slot), g.n.Subject("read", g.slot, readLast), g.n.Subject("read", g.slot, readHistory), g.n.Subject("about"))
+	if g.scope.Service == "" {
+		r.service(g.n.Subject("slots", orAny(g.scope.Environment, "*")))
 	}
-	g.read(r, journal, filter, journalReaders[:]...)
-	g.read(r, g.n.Stream(SummaryStream), g.n.Subject("summary", g.slot, "*"))
+	if g.scope == (Scope{}) {
+		r.service(g.n.Subject("slots"))
+	}
+	flags := g.bucket(FlagsBucket)
+	r.api(g.n, "$JS.API.STREAM.INFO."+flags, "$JS.API.DIRECT.GET."+flags+"."+g.flags(g.scope.Environment))
+	r.stream(g.n.Subject("worker", "*"))
 	g.follow(r)
 }
 
 // deployer reads requests and acknowledges them.
 func (g grants) deployer() Role {
 	r := g.role("deployer", g.scope)
-	r.Publish = []string{g.n.Subject("ack", g.slot)}
-	r.Subscribe = append(r.Subscribe, g.n.Subject("event", g.slot, ">"), g.n.Subject("rollback", g.slot))
+	r.signed(g.n, "ack", g.slot)
+	r.stream(g.n.Subject("rollback", g.slot))
 	g.follow(&r)
 	return r
 }
 
-// application reads the flags of its environment.
+// application reads the flags of its environment. It follows them through consumers of its own, which push to its inbox.
 func (g grants) application() Role {
 	r := g.role("application", Scope{Environment: g.scope.Environment})
-	g.watch(&r, g.flags(g.scope.Environment))
+	stream := g.bucket(FlagsBucket)
+	r.api(g.n, "$JS.API.STREAM.INFO."+stream, "$JS.API.CONSUMER.CREATE."+stream+".*."+g.flags(g.scope.Environment), "$JS.API.CONSUMER.DELETE."+stream+".*")
+	r.service("$JS.FC." + stream + ".>")
+	r.Imports = append(r.Imports, Import{Kind: "stream", Subject: r.Inbox + ".>"})
 	return r
 }
 
-// follow is Events.Follow of a slot.
+// follow is Events.Follow of a slot: what is stored by asking, what comes by hearing it.
 func (g grants) follow(r *Role) {
-	durables := make([]string, len(notifiers))
-	for i, name := range notifiers {
-		durables[i] = tellPrefix + name
-	}
-	g.read(r, g.n.Stream(EventsStream), g.n.Subject("event", g.slot, ">"), durables...)
-}
-
-// read is reading a stream through consumers of one's own. Their names are random, so the durable ones are denied one
-// by one: who may pull from them takes what others wait for. Several filters would be in a request's body, where no
-// permission sees them: only requests with one, in the subject, are allowed.
-func (g grants) read(r *Role, stream, filter string, durables ...string) {
-	r.Publish = append(r.Publish, "$JS.API.STREAM.INFO."+stream, "$JS.API.CONSUMER.CREATE."+stream+".*."+filter)
-	for _, verb := range []string{"INFO", "DELETE", "MSG.NEXT"} {
-		r.Publish = append(r.Publish, "$JS.API.CONSUMER."+verb+"."+stream+".*")
-	}
-	for _, d := range durables {
-		r.Deny = append(r.Deny, "$JS.API.CONSUMER.*."+stream+"."+d, "$JS.API.CONSUMER.*."+stream+"."+d+".>", "$JS.API.CONSUMER.MSG.NEXT."+stream+"."+d)
-	}
-}
-
-// watch is following flags.
-func (g grants) watch(r *Role, filter string) {
-	stream := g.bucket(FlagsBucket)
-	r.Publish = append(r.Publish, "$JS.API.STREAM.INFO."+stream, "$JS.API.CONSUMER.CREATE."+stream+".*."+filter,
-		"$JS.API.CONSUMER.DELETE."+stream+".*", "$JS.FC."+stream+".>")
+	r.service(g.n.Subject("read", g.slot, readEvents))
+	r.stream(g.n.Subject("event", g.slot, ">"))
 }
 
 // flags are the subjects of an environment's flags.

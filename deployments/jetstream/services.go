@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/serin-cd/serin/deployments"
@@ -24,6 +25,7 @@ const (
 type Request struct {
 	Slot deployments.Slot
 	Verb string // of a command: the last token of its subject; else ""
+	From Actor  // who asks, where the server says so
 	Data []byte // the body as it came, at most 64 KiB
 }
 
@@ -61,7 +63,11 @@ func Serve(ctx context.Context, nc *nats.Conn, n Names, h Handlers, log *slog.Lo
 		close(stopped)
 		_ = running.Wait()
 	}()
-	for _, s := range h.services(n) {
+	services, err := h.services(nc, n, orDiscard(log))
+	if err != nil {
+		return err
+	}
+	for _, s := range services {
 		msgs := make(chan *nats.Msg, 256)
 		sub, err := nc.ChanQueueSubscribe(n.Subject(s.pattern), s.queue, msgs)
 		if err != nil {
@@ -83,27 +89,39 @@ func Serve(ctx context.Context, nc *nats.Conn, n Names, h Handlers, log *slog.Lo
 // service is one kind of request.
 type service struct {
 	pattern string
-	queue   string // "": every worker hears every request; else it is an order
+	queue   string // "": every worker hears every request
+	order   bool   // it is obeyed
+	signed  bool   // the server says who sent it
 	word    bool   // it may be published without waiting for a reply: its body says itself what it answers
 	handle  func(context.Context, Request) (Reply, bool)
 }
 
-// services are the kinds of request that have a handler.
-func (h Handlers) services(n Names) []service {
+// services are the kinds of request that have a handler, and the reading of what is stored.
+func (h Handlers) services(nc *nats.Conn, n Names, log *slog.Logger) ([]service, error) {
 	always := func(f func(context.Context, Request) Reply) func(context.Context, Request) (Reply, bool) {
 		return func(ctx context.Context, r Request) (Reply, bool) { return f(ctx, r), true }
 	}
+	workers := n.Subject("workers")
 	var all []service
-	if h.Command != nil {
-		all = append(all, service{pattern: "cmd.*.*.*", queue: n.Subject("workers"), handle: always(h.Command)})
+	order := func(pattern string, word bool, f func(context.Context, Request) Reply) {
+		if f == nil {
+			return
+		}
+		s := service{pattern: pattern, queue: workers, order: true, word: word, handle: always(f)}
+		all = append(all, s)
+		s.pattern, s.signed = signedToken+"."+pattern, true
+		all = append(all, s)
 	}
-	if h.Ack != nil {
-		all = append(all, service{pattern: "ack.*.*", queue: n.Subject("workers"), word: true, handle: always(h.Ack)})
-	}
+	order("cmd.*.*.*", false, h.Command)
+	order("ack.*.*", true, h.Ack)
 	if h.Ask != nil {
 		all = append(all, service{pattern: "ask.*.*", handle: h.Ask})
 	}
-	return all
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("serve requests: %w", err)
+	}
+	return append(all, Reader{JS: js, Names: n, Log: log}.shelf().services(n)...), nil
 }
 
 // run answers messages, several at a time. Once stopped is closed it answers those that are there already, and returns.
@@ -137,9 +155,9 @@ func asked(msg *nats.Msg) bool { return msg.Reply != "" && !strings.HasPrefix(ms
 
 // published reports whether a message without a subject for a reply may be a client's own: the server's copies of stored
 // messages carry its headers. Its bare answers to publishers name no rollout, and are refused for that.
-func published(msg *nats.Msg) bool {
+func (s service) published(msg *nats.Msg) bool {
 	for key := range msg.Header {
-		if strings.HasPrefix(strings.ToLower(key), "nats-") {
+		if strings.HasPrefix(strings.ToLower(key), "nats-") && !(s.signed && key == headerSender) {
 			return false
 		}
 	}
@@ -148,7 +166,7 @@ func published(msg *nats.Msg) bool {
 
 // answer answers one message. A question without a subject for a reply gets none; an order without is ignored.
 func (s service) answer(ctx context.Context, n Names, msg *nats.Msg, log *slog.Logger) {
-	if s.queue != "" && !asked(msg) && !(s.word && published(msg)) {
+	if s.order && !asked(msg) && !(s.word && s.published(msg)) {
 		log.Warn("request ignored: it has no subject for a reply", "subject", msg.Subject)
 		return
 	}
@@ -177,13 +195,22 @@ func (s service) answer(ctx context.Context, n Names, msg *nats.Msg, log *slog.L
 // request reads a message's subject.
 func (s service) request(n Names, msg *nats.Msg) (Request, error) {
 	rest, _ := n.relative(msg.Subject)
-	tokens := strings.Split(rest, ".")
-	r := Request{Slot: deployments.Slot{Environment: tokens[1], Service: tokens[2]}, Data: msg.Data}
-	if len(tokens) == 4 {
-		r.Verb = tokens[3]
+	r := Request{Data: msg.Data}
+	if s.signed {
+		rest = strings.TrimPrefix(rest, signedToken+".")
+		r.From = sender(msg.Header)
 	}
+	tokens := strings.Split(rest, ".")
 	if len(msg.Data) > maxRequest {
 		return r, refuse(TooLarge, "the request has %d bytes, %d are allowed", len(msg.Data), maxRequest)
+	}
+	if len(tokens) < 3 {
+		r.Slot.Environment = strings.Join(tokens[1:], "")
+		return r, nil
+	}
+	r.Slot = deployments.Slot{Environment: tokens[1], Service: tokens[2]}
+	if len(tokens) == 4 {
+		r.Verb = tokens[3]
 	}
 	if err := r.Slot.Validate(); err != nil {
 		return r, deployments.Refuse(BadName, err)

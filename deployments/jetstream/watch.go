@@ -12,8 +12,8 @@ import (
 )
 
 // Watch delivers the newest entry of each slot of a partition, then a zero Entry, then every later entry; after a fault
-// an entry may come twice. An entry of a later format, or one that cannot be read (V is 0), comes with Slot, V and
-// Sequence only. The channel is closed when ctx ends.
+// an entry may come twice. An entry of a later format comes with Slot, V and Sequence only. In the place of one that
+// cannot be read the one before it comes, with the sequence of the unreadable. The channel is closed when ctx ends.
 func (j *Journal) Watch(ctx context.Context, partition int) (<-chan deployments.Entry, error) {
 	r := j.reader(j.names.Subject("journal", strconv.Itoa(partition), ">"), jetstream.DeliverLastPerSubjectPolicy)
 	first, err := r.open(ctx)
@@ -37,6 +37,11 @@ func (j *Journal) Watch(ctx context.Context, partition int) (<-chan deployments.
 				if err != nil {
 					j.log.Error("entry cannot be used", "sequence", meta.Sequence.Stream, "subject", msg.Subject(), "error", err)
 				}
+				if unreadable(err) {
+					if e, err = j.insteadOf(ctx, msg.Subject(), meta.Sequence.Stream); err != nil {
+						return err
+					}
+				}
 				return send(e)
 			},
 			caughtUp: func() error { return send(deployments.Entry{}) },
@@ -45,7 +50,27 @@ func (j *Journal) Watch(ctx context.Context, partition int) (<-chan deployments.
 	return entries, nil
 }
 
-// History is every entry of a slot, oldest first.
+// insteadOf is the entry that counts where one cannot be read. It waits while the journal cannot be reached.
+func (j *Journal) insteadOf(ctx context.Context, subject string, seq uint64) (deployments.Entry, error) {
+	for attempt := 0; ; attempt++ {
+		m, err := j.readable(ctx, subject, seq)
+		if err == nil {
+			e, err := lifted(m, seq)
+			if m.Sequence == 0 {
+				e.Slot, _ = deployments.SlotOf(subject)
+			}
+			if err != nil {
+				j.log.Error("entry cannot be used", "sequence", m.Sequence, "subject", subject, "error", err)
+			}
+			return e, nil
+		}
+		if err := pause(ctx, backoff(attempt)); err != nil {
+			return deployments.Entry{}, err
+		}
+	}
+}
+
+// History is every entry of a slot that can be read, oldest first.
 func (j *Journal) History(ctx context.Context, s deployments.Slot) ([]deployments.Entry, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
@@ -58,30 +83,56 @@ func (j *Journal) All(ctx context.Context) ([]deployments.Entry, error) {
 	return j.list(ctx, j.reader(j.names.Subject("journal.>"), jetstream.DeliverLastPerSubjectPolicy))
 }
 
-// list reads what is stored. Entries that cannot be used are an error, returned beside those that can.
+// list reads what is stored. Entries of a later format are an error, returned beside those that can be used.
 func (j *Journal) list(ctx context.Context, r reader) ([]deployments.Entry, error) {
 	var entries []deployments.Entry
 	var bad []error
-	first, err := r.open(ctx)
+	err := j.each(ctx, r, func(m stored) error {
+		e, err := decodeEntry(m.Subject, m.Sequence, m.Data)
+		if err != nil {
+			bad = append(bad, err)
+			return nil
+		}
+		entries = append(entries, e)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
+	return entries, errors.Join(bad...)
+}
+
+// each calls f for every stored message that can be read, until it returns errEnough. Where only the newest of each
+// subject are read, the newest readable ones are.
+func (j *Journal) each(ctx context.Context, r reader, f func(stored) error) error {
+	first, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	newest := r.config.DeliverPolicy == jetstream.DeliverLastPerSubjectPolicy
 	err = r.run(ctx, first, sink{
 		each: func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
-			e, err := decodeEntry(msg.Subject(), meta.Sequence.Stream, msg.Data())
-			if err != nil {
-				bad = append(bad, err)
+			m := stored{Sequence: meta.Sequence.Stream, Subject: msg.Subject(), Data: msg.Data()}
+			if !m.unreadable() {
+				return f(m)
+			}
+			j.log.Warn("entry cannot be read", "sequence", m.Sequence, "subject", m.Subject)
+			if !newest {
 				return nil
 			}
-			entries = append(entries, e)
-			return nil
+			before, err := j.readable(ctx, m.Subject, m.Sequence)
+			if err != nil || before.Sequence == 0 {
+				return err
+			}
+			before.Sequence = m.Sequence // the order is kept
+			return f(before)
 		},
 		caughtUp: func() error { return errEnough },
 	})
 	if !errors.Is(err, errEnough) {
-		return nil, fmt.Errorf("read journal: %w", err)
+		return fmt.Errorf("read journal: %w", err)
 	}
-	return entries, errors.Join(bad...)
+	return nil
 }
 
 func (j *Journal) reader(filter string, from jetstream.DeliverPolicy) reader {
