@@ -1,6 +1,8 @@
 package deployments
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/serin-cd/serin/analysis"
@@ -13,11 +15,19 @@ type Asked struct {
 	Rev      uint64               `json:"rev"`
 	State    State                `json:"state"`
 	NextWake time.Time            `json:"next_wake,omitzero"` // when time alone changes the rollout
-	Readings []analysis.Judgement `json:"readings"`           // oldest first, at most 120 a rule
+	Readings []analysis.Judgement `json:"readings"`           // oldest first, at most 120 a rule: see kept
 }
 
-// keptReadings is how many readings of a rule are kept.
-const keptReadings = 120
+const (
+	// keptReadings is how many readings of a rule are kept.
+	keptReadings = 120
+	// keptInAll is how many readings a worker keeps of all rules: of 300 bytes each, about 75 MB. One that reads more than
+	// 2083 rules keeps fewer of each.
+	keptInAll = 250_000
+)
+
+// kept is how many readings of a rule are kept while so many rules are read.
+func kept(rules int64) int { return int(min(keptReadings, max(1, keptInAll/max(1, rules)))) }
 
 // recent keeps the last readings of each rule.
 type recent struct {
@@ -25,19 +35,58 @@ type recent struct {
 	order  []string
 }
 
-func (r *recent) add(js []analysis.Judgement) {
+// add keeps readings, as many as the limit of each rule, and makes those in js share with them what is the same. It
+// returns how many of the rules are new.
+func (r *recent) add(js []analysis.Judgement, limit int) (grown int) {
 	if r.byRule == nil {
 		r.byRule = map[string][]analysis.Judgement{}
 	}
-	for _, j := range js {
+	for i, j := range js {
 		kept, known := r.byRule[j.Rule]
 		if !known {
+			grown++
 			r.order = append(r.order, j.Rule)
+		} else {
+			j = sharing(j, kept[len(kept)-1])
+			js[i] = j
 		}
-		if len(kept) == keptReadings {
-			kept = append(kept[:0:0], kept[1:]...)
-		}
-		r.byRule[j.Rule] = append(kept, j)
+		r.byRule[j.Rule] = appendLast(kept, j, limit)
+	}
+	return grown
+}
+
+// appendLast appends, and leaves out the oldest above the limit. The array grows to the limit and no further.
+func appendLast(kept []analysis.Judgement, j analysis.Judgement, limit int) []analysis.Judgement {
+	if len(kept) > limit { // which has fallen
+		kept = slices.Clone(kept[len(kept)-limit:])
+	}
+	if len(kept) == limit {
+		copy(kept, kept[1:])
+		kept[limit-1] = j
+		return kept
+	}
+	if len(kept) == cap(kept) {
+		kept = append(make([]analysis.Judgement, 0, min(limit, len(kept)+len(kept)/2+1)), kept...)
+	}
+	return append(kept, j)
+}
+
+// sharing is j with what equals the reading before it taken from there: the texts are most of a reading.
+func sharing(j, before analysis.Judgement) analysis.Judgement {
+	share(&j.Reason, before.Reason)
+	n, o := &j.Reading, before.Reading
+	share(&n.Query, o.Query)
+	share(&n.BadQuery, o.BadQuery)
+	share(&n.TotalQuery, o.TotalQuery)
+	if maps.Equal(n.Labels, o.Labels) {
+		n.Labels = o.Labels
+	}
+	return j
+}
+
+func share(text *string, before string) {
+	if *text == before {
+		*text = before
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 type measuring struct {
 	steps.Measure
 	policy Policy
+	source string    // the policy's SourceID, which is not made anew at each instant
 	set    rules.Set // the rules asked for
 	after  time.Time // the last instant asked, or when measuring began
 	began  time.Time // when measuring began
@@ -32,18 +33,18 @@ func (m *measuring) dueAt(lag time.Duration) (time.Time, bool) {
 	if m == nil || len(m.set) == 0 {
 		return time.Time{}, false
 	}
-	return m.set.NextDue(m.after, m.policy.SourceID(), m.policy.Hash).Add(lag), true
+	return m.set.NextDue(m.after, m.source, m.policy.Hash).Add(lag), true
 }
 
 // due is the newest instant that has come, with every rule that was due since the last one asked.
 func (m *measuring) due(now time.Time, lag time.Duration) (at time.Time, names []string) {
 	m.setBack(now, lag)
 	for {
-		next := m.set.NextDue(m.after, m.policy.SourceID(), m.policy.Hash)
+		next := m.set.NextDue(m.after, m.source, m.policy.Hash)
 		if next.Add(lag).After(now) {
 			return at, names
 		}
-		for _, name := range m.set.Due(next, m.policy.SourceID(), m.policy.Hash) {
+		for _, name := range m.set.Due(next, m.source, m.policy.Hash) {
 			if !slices.Contains(names, name) {
 				names = append(names, name)
 			}
@@ -89,7 +90,7 @@ func (r *runner) measure(ctx context.Context) {
 	if len(names) == 0 {
 		return
 	}
-	q := question{at: at, measure: m.Measure, reply: r.results}
+	q := question{at: at, source: m.source, measure: m.Measure, reply: r.results}
 	rollout := *r.entry.State.Rollout
 	for _, name := range names {
 		if rule, ok := m.set.Find(name); ok && slices.Contains(m.Rules, name) {
@@ -130,8 +131,8 @@ func (r *runner) aim(ctx context.Context) {
 // it, and the next may be a whole interval away.
 func (r *runner) begin(want steps.Measure, p Policy) *measuring {
 	now := r.w.now()
-	m := &measuring{Measure: want, policy: p, set: p.Rules, after: now.Add(-r.w.Lag), began: now, latest: map[string]analysis.Judgement{}}
-	if len(want.Rules) > 0 {
+	m := &measuring{Measure: want, policy: p, source: p.SourceID(), set: p.Rules, after: now.Add(-r.w.Lag), began: now, latest: map[string]analysis.Judgement{}}
+	if len(want.Rules) > 0 && len(want.Rules) < len(p.Rules) { // each rule once: those of the policy are shared
 		m.set = slices.DeleteFunc(slices.Clone(p.Rules), func(rule rules.Rule) bool { return !slices.Contains(want.Rules, rule.Name) })
 	}
 	var interval time.Duration
@@ -163,12 +164,12 @@ func (r *runner) measured(ctx context.Context, a answer) {
 	if !m.same(a.measure) {
 		return
 	}
+	r.mu.Lock()
+	r.w.rules.Add(int64(r.readings.add(a.judgements, kept(r.w.rules.Load()))))
+	r.mu.Unlock()
 	for _, j := range a.judgements {
 		m.latest[j.Rule] = j
 	}
-	r.mu.Lock()
-	r.readings.add(a.judgements)
-	r.mu.Unlock()
 	share, known := measuredShare(a)
 	rollout := r.entry.State.Rollout
 	if known && confirmsByShare(m.policy) && len(r.entry.wishes()) > 0 && within(share, rollout.Want, m.policy.Plan.Tolerance) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"github.com/serin-cd/serin/analysis"
 )
 
 // policyCache keeps the policies that slots go by. A file is read and parsed once, however many slots it is for, and
@@ -82,7 +84,15 @@ func (f *policyFile) parse(text []byte) {
 		return
 	}
 	f.of = make(map[Slot]Policy, len(policies))
+	sources := map[string]*analysis.Source{}
 	for _, p := range policies {
+		if p.Source != nil { // those that are alike are one, so that they are compared once and not at each query
+			id := p.Source.ID()
+			if sources[id] == nil {
+				sources[id] = p.Source
+			}
+			p.Source = sources[id]
+		}
 		f.of[p.Slot] = p
 	}
 }

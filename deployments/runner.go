@@ -57,6 +57,7 @@ func (r *runner) see(e Entry) bool {
 func (r *runner) run(ctx context.Context) {
 	defer close(r.done)
 	defer r.stop()
+	defer func() { r.w.rules.Add(-int64(len(r.readings.order))) }()
 	for ctx.Err() == nil {
 		r.settle(ctx)
 		if r.finish() {

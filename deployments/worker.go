@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/serin-cd/serin/analysis"
@@ -40,6 +41,7 @@ type Worker struct {
 	setup    sync.Once
 	batches  *batcher
 	policies policyCache
+	rules    atomic.Int64 // whose readings are kept
 	mu       sync.Mutex
 	runners  map[Slot]*runner // of the slots this worker holds
 }
