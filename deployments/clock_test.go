@@ -152,6 +152,29 @@ func TestABadReleaseIsTakenBackSoonAfterTheClockWasSetBack(t *testing.T) {
 	})
 }
 
+func TestAGoodReleaseWaitsForTheInstantsThatAWrongClockHasNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &clocks{world: newWorld(t), ahead: 20 * time.Minute}
+		w := c.worker("intake")
+		w.Now = c.now
+		if _, err := w.Accept(context.Background(), deployments.Release{Slot: slot, ID: "1", Version: "1.1.0"}); err != nil {
+			t.Fatal(err)
+		}
+		defer c.serve()()
+		time.Sleep(30 * time.Second)
+		c.jump(-20 * time.Minute)
+		time.Sleep(15 * time.Minute)
+		if r := c.last().State.Rollout; r.Step != 0 || r.Failure != nil {
+			t.Errorf("step %d, failure %+v", r.Step, r.Failure)
+		}
+		took := c.ends(time.Hour)
+		t.Logf("promoted %v after the clock was set right", 15*time.Minute+took)
+		if r := c.last().State.Rollout; r.Outcome != steps.Promoted || took > 10*time.Minute {
+			t.Errorf("%s %s after %v", r.Outcome, r.Cause, took)
+		}
+	})
+}
+
 func TestTimeThatTheWholeMachineSleptCountsButNotWithoutAReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &clocks{world: newWorld(t), all: true}
