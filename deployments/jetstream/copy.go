@@ -80,7 +80,7 @@ func (c Copy) Run(ctx context.Context) (Copied, error) {
 
 func (c Copy) parts(to *Journal) []carried {
 	return []carried{
-		{what: "policies", stream: "KV_" + c.Names.Bucket(PoliciesBucket), cure: "it counts there from now on"},
+		{what: "policies", stream: "KV_" + c.Names.Bucket(PoliciesBucket)}, // what a worker has offered there counts
 		{what: "flags", stream: "KV_" + c.Names.Bucket(FlagsBucket), cure: "look at it with serin flags get, and set it with serin flags set"},
 		{what: "summaries", stream: c.Names.Stream(SummaryStream), cure: "serin history tells of that one"},
 		{what: "slots", stream: c.Names.Stream(JournalStream), cure: "releases were taken in there before; it stays as it is", change: c.entry(to)},

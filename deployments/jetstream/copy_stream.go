@@ -21,8 +21,9 @@ const headerKV = "KV-Operation"
 
 // carried says how the last message of each subject of a stream is carried over.
 type carried struct {
-	what, stream, cure string
-	change             func(msg jetstream.Msg, seq uint64) (subject string, data []byte, err error) // nil: as it is
+	what, stream string
+	cure         string                                                                       // of another one that is there; "": it is as good
+	change       func(msg jetstream.Msg, seq uint64) (subject string, data []byte, err error) // nil: as it is
 }
 
 // carrier carries the last message of each subject from one server to another.
@@ -68,7 +69,7 @@ func (c carrier) carry(ctx context.Context, what carried) (CopiedPart, []string,
 				return err
 			case became == written:
 				part.Copied++
-			case became == found:
+			case became == found, what.cure == "":
 				part.Found++
 			case became == refused:
 				left = append(left, fmt.Sprintf("%s: another one is there: %s", key(what.stream, msg.Subject()), what.cure))

@@ -243,6 +243,7 @@ func TestWhatAnotherHistoryHasLeftIsRefusedAndStays(t *testing.T) {
 	o, l := newOld(t), newTarget(t)
 	theirs := lived(t, openJournal(t, l.js), checkout, "other-1")
 	set(t, l, FlagsBucket, "production.checkout-version", "other-1")
+	set(t, l, PoliciesBucket, "slot.staging.cart", "sha256:fedcba9876543210")
 	done := o.copied(t, l)
 	equal(t, "its slot", theirs.Sequence, lastOf(t, l, checkout).Sequence)
 	equal(t, "its flag", "other-1", value(t, l, FlagsBucket, "production.checkout-version"))
@@ -250,6 +251,7 @@ func TestWhatAnotherHistoryHasLeftIsRefusedAndStays(t *testing.T) {
 		!strings.Contains(got, "production.checkout-version: another one is there: look at it with serin flags get") {
 		t.Errorf("refused:\n%s", got)
 	}
+	equal(t, "a policy that is offered", "sha256:fedcba9876543210", value(t, l, PoliciesBucket, "slot.staging.cart"))
 	equal(t, "other slots", "s-1", lastOf(t, l, shop).Rollout)
 }
 
