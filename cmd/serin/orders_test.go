@@ -151,6 +151,14 @@ func TestOrdersOfAPerson(t *testing.T) {
 		if r.Outcome != steps.Restored || r.Cause != steps.ByPerson || r.Confirmed != 0 || r.Failure.Reason != "wrong build" || !strings.HasPrefix(r.Failure.By, "ada") {
 			t.Errorf("%s %s at %v, by %q: %q", r.Outcome, r.Cause, r.Confirmed, r.Failure.By, r.Failure.Reason)
 		}
+		if o.do("release", "cart", "1.1.0"); o.until("cart", in(steps.Baking)).State.Rollout.ID == r.ID {
+			t.Error("the same version again is no new attempt")
+		}
+		before, _ := o.d.journal.Last(t.Context(), e.Slot)
+		o.do("release", "cart", "1.1.0")
+		if after, err := o.d.journal.Last(t.Context(), e.Slot); err != nil || after.State.Rollout.ID != before.State.Rollout.ID {
+			t.Errorf("a release under way, once more: %v", err)
+		}
 		var s struct{ Rollout steps.Rollout }
 		_, said := o.serin("status", "cart", "-o", "json")
 		if err := json.Unmarshal([]byte(said), &s); err != nil {

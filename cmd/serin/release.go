@@ -40,7 +40,7 @@ func newRelease(env Env) *cobra.Command {
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.environment, "env", deployments.DefaultEnvironment, "environment")
-	cmd.Flags().StringVar(&f.rel.ID, "id", "", "id of the event: the same id twice is the same release (default: from service, version and commit)")
+	cmd.Flags().StringVar(&f.rel.ID, "id", "", "id of the event: the same id twice is the same release (default: from service, version and commit, and another one after the version was taken back)")
 	cmd.Flags().StringVar(&f.rel.Commit, "commit", "", "commit of the version")
 	cmd.Flags().StringVar(&f.rel.Author, "author", "", "who made the release")
 	cmd.Flags().StringVar(&f.rel.RunURL, "run-url", "", "page of the CI run")
@@ -69,7 +69,8 @@ func release(ctx context.Context, env Env, f releaseFlags) error {
 		return exitError{code: exitNotAccepted, err: fmt.Errorf("%w: has serin serve run on this NATS?", err)}
 	}
 	if f.rel.ID == "" {
-		f.rel.ID = jetstream.ReleaseID(f.rel)
+		last, _ := r.reader().Last(ctx, f.rel.Slot) // where nobody can say, it is no other attempt
+		f.rel.ID = jetstream.ReleaseID(f.rel, last)
 	}
 	w := &waiter{env: env, flags: f, client: r.client(), begin: env.Now()}
 	letters, err := r.deadLetters(f.rel.Slot, f.rel.ID)
