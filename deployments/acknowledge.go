@@ -76,6 +76,8 @@ func (w *Worker) Order(ctx context.Context, s Slot, c steps.Command) (Entry, err
 		return e, err
 	case e.State.Rollout == nil:
 		return e, Refuse("unknown_rollout", fmt.Errorf("%s has no rollout", s))
+	case c.Rollout != "" && c.Rollout != e.State.Rollout.ID:
+		return e, Refuse("unknown_rollout", fmt.Errorf("%s means rollout %s, and %s is the last of %s", c.Verb, c.Rollout, e.State.Rollout.ID, s))
 	}
 	return e, Refuse("meaningless", fmt.Errorf("%s means nothing now: %s is %s", c.Verb, e.State.Rollout.ID, e.State.Rollout.Phase))
 }

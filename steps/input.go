@@ -45,10 +45,11 @@ const (
 
 // Command is an order by a person.
 type Command struct {
-	Verb   Verb   `json:"verb"`
-	Full   bool   `json:"full,omitempty"` // promote: all steps
-	By     string `json:"by,omitempty"`
-	Reason string `json:"reason,omitempty"`
+	Verb    Verb   `json:"verb"`
+	Rollout string `json:"rollout,omitempty"` // that is meant; "": whichever is under way when the order arrives
+	Full    bool   `json:"full,omitempty"`    // promote: all steps
+	By      string `json:"by,omitempty"`
+	Reason  string `json:"reason,omitempty"`
 }
 
 // Superseded says that a newer release wants the slot.

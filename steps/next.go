@@ -172,6 +172,9 @@ func (r Rollout) noteError(a Applied) Rollout {
 
 // command obeys a person.
 func (r Rollout) command(now time.Time, c Command) Rollout {
+	if c.Rollout != "" && c.Rollout != r.ID {
+		return r // it comes late: a worker that was frozen had it, and another rollout is under way by now
+	}
 	switch c.Verb {
 	case Abort:
 		return r.turnBack(now, ByPerson, c.By, c.Reason)

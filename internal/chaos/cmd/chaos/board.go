@@ -79,3 +79,10 @@ func (b *board) until(ctx context.Context, service string, wanted func(deploymen
 		}
 	}
 }
+
+// rollout is the id of the service's last one.
+func (b *board) rollout(service string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last[service].Rollout
+}

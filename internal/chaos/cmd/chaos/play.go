@@ -87,8 +87,9 @@ func (w *world) publish(ctx context.Context, s chaos.Slot, r chaos.Release) bool
 // abort orders the way back until the journal has it.
 func (w *world) abort(ctx context.Context, b *board, s chaos.Slot, r chaos.Release) bool {
 	client := jetstream.Client{Conn: w.nc, Timeout: 2 * time.Second}
+	order := steps.Command{Rollout: b.rollout(s.Service), By: "chaos", Reason: fmt.Sprintf("the script ends %s", r.ID)}
 	for {
-		_, _ = client.Command(ctx, slotOf(s), string(steps.Abort), steps.Command{By: "chaos", Reason: fmt.Sprintf("the script ends %s", r.ID)})
+		_, _ = client.Command(ctx, slotOf(s), string(steps.Abort), order) // a worker that is frozen obeys it later: it names its rollout
 		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
 		ok := b.until(soon, s.Service, func(e deployments.Entry) bool { return of(e, r) && e.State.Rollout.Failure != nil })
 		cancel()
