@@ -68,7 +68,7 @@ const (
 	StopWorker FaultKind = "stop_worker" // SIGSTOP for longer than a lease, then SIGCONT
 	CutWorker  FaultKind = "cut_worker"  // its connection to NATS is dead
 	KillServer FaultKind = "kill_server" // kill -9 of one server of a cluster
-	Outage     FaultKind = "outage"      // kill -9 of the only server
+	Outage     FaultKind = "outage"      // kill -9 of all servers, one or three
 )
 
 // Fault is harm that was done.

@@ -10,8 +10,9 @@
 //     or a call that a revision owes.
 //   - silent: a live rollout without evaluation for more than two intervals. 250 ms are allowed for a busy machine.
 //
-// While the only NATS server is down nothing can be decided, and the time until it is back is nobody's fault: a gap that
-// reaches over an outage counts up to its beginning and, again, from its end. In a cluster nothing is taken off.
+// While no NATS server runs nothing can be decided: a gap that reaches over such an outage counts up to its beginning
+// and, again, from its end, when journal and leases can be written again. The death of one server of a cluster is no
+// outage: nothing is taken off.
 //
 // A call that came again under its key and was dropped is at-least-once delivery; it is shown as redelivered.
 package audit

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -81,22 +82,52 @@ func (w *world) do(ctx context.Context, kind chaos.FaultKind, random *rand.Rand,
 	return f, err
 }
 
-// restart kills a server and brings it back: the only one at once, or after longer than a lease.
+// restart kills one server of a cluster, or all there are, and brings them back: in an outage at once, or after longer
+// than a lease.
 func (w *world) restart(ctx context.Context, f *chaos.Fault, random *rand.Rand, round int) error {
-	s := w.servers[random.IntN(len(w.servers))]
-	f.Target = s.name
-	s.kill()
-	down := time.Second
-	if f.Kind == chaos.KillServer {
-		down = 3 * time.Second
-	} else if round%2 == 1 {
-		down = frozen
+	one := random.IntN(len(w.servers))
+	victims, down := w.servers[one:one+1], 3*time.Second
+	if f.Kind == chaos.Outage {
+		victims, down = w.servers, time.Second
+		if round%2 == 1 {
+			down = frozen
+		}
+	}
+	f.Target = ""
+	for _, s := range victims {
+		s.kill()
+		f.Target += s.name
 	}
 	pause(ctx, down)
-	if err := w.serve(s); err != nil {
+	for _, s := range victims {
+		if err := w.serve(s); err != nil {
+			return err
+		}
+	}
+	again, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if f.Kind == chaos.KillServer {
+		return ready(again, "nats://"+victims[0].address)
+	}
+	return w.back(again)
+}
+
+// back waits until NATS can take writes again: of a cluster, journal and leases must have found their leaders.
+func (w *world) back(ctx context.Context) error {
+	if err := ready(ctx, w.url()); err != nil {
 		return err
 	}
-	again, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	return ready(again, "nats://"+s.address)
+	for {
+		once, cancel := context.WithTimeout(ctx, time.Second)
+		_, journal := w.js.Stream(once, chaos.JournalStream)
+		_, leases := w.js.Consumer(once, "SERIN_LEASE", "w")
+		cancel()
+		err := errors.Join(journal, leases)
+		if err == nil {
+			return nil
+		}
+		if !pause(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("NATS is not back: %w", err)
+		}
+	}
 }

@@ -104,7 +104,7 @@ func phases(o options) (main, controls []phase) {
 	single, cluster := base, base
 	single.name, single.servers, single.plan = "single", 1, []chaos.FaultKind{chaos.KillWorker, chaos.StopWorker, chaos.CutWorker, chaos.Outage}
 	cluster.name, cluster.servers, cluster.seed = "cluster", 3, o.seed+1
-	cluster.plan = []chaos.FaultKind{chaos.KillWorker, chaos.StopWorker, chaos.CutWorker, chaos.KillServer}
+	cluster.plan = []chaos.FaultKind{chaos.KillWorker, chaos.StopWorker, chaos.CutWorker, chaos.KillServer, chaos.Outage}
 	main = []phase{single, cluster}
 	for _, c := range controlsOf() {
 		c.seed, c.servers, c.slots, c.rollouts, c.ramp, c.limit = o.seed, 1, 60, 60, 5*time.Second, 40*time.Second
