@@ -136,7 +136,7 @@ func TestABadReleaseIsTakenBackSoonAfterTheClockWasSetBack(t *testing.T) {
 		c := &clocks{world: newWorld(t), ahead: time.Hour} // wrong from the start
 		w := c.worker("intake")
 		w.Now = c.now
-		if _, err := w.Accept(context.Background(), deployments.Release{Slot: slot, ID: "1", Version: "1.1.0"}); err != nil {
+		if _, err := w.Accept(t.Context(), deployments.Release{Slot: slot, ID: "1", Version: "1.1.0"}); err != nil {
 			t.Fatal(err)
 		}
 		defer c.serve()()
@@ -157,7 +157,7 @@ func TestAGoodReleaseWaitsForTheInstantsThatAWrongClockHasNoted(t *testing.T) {
 		c := &clocks{world: newWorld(t), ahead: 20 * time.Minute}
 		w := c.worker("intake")
 		w.Now = c.now
-		if _, err := w.Accept(context.Background(), deployments.Release{Slot: slot, ID: "1", Version: "1.1.0"}); err != nil {
+		if _, err := w.Accept(t.Context(), deployments.Release{Slot: slot, ID: "1", Version: "1.1.0"}); err != nil {
 			t.Fatal(err)
 		}
 		defer c.serve()()

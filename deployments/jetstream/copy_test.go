@@ -239,6 +239,23 @@ func TestCopyingAgainCompletesAndNeverGoesBack(t *testing.T) {
 	}
 }
 
+func TestACopyThatWasInterruptedIsCompletedByTheNext(t *testing.T) {
+	o, l := newOld(t), newTarget(t)
+	if err := l.js.DeleteKeyValue(t.Context(), Names{}.Bucket(FlagsBucket)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.copyTo(t, l); err == nil || !strings.Contains(err.Error(), "copy flags, and another run goes on from here") {
+		t.Fatalf("in the middle: %v", err)
+	}
+	if e := lastOf(t, l, checkout); e.Rev != 0 {
+		t.Error("a slot is there before its flags")
+	}
+	if err := Setup(t.Context(), l.js, Layout{}); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the second", []CopiedPart{{"policies", 0, 2}, {"flags", 1, 0}, {"summaries", 4, 0}, {"slots", 3, 0}}, o.copied(t, l).Parts)
+}
+
 func TestWhatAnotherHistoryHasLeftIsRefusedAndStays(t *testing.T) {
 	o, l := newOld(t), newTarget(t)
 	theirs := lived(t, openJournal(t, l.js), checkout, "other-1")

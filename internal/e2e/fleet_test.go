@@ -184,6 +184,16 @@ func TestAMinuteWithoutNATSLosesNothingAndRollsNothingBack(t *testing.T) {
 				return nil
 			})
 			t.Logf("/readyz said so after %v", time.Since(began).Round(time.Second/10))
+			eventually(t, patience, func() error {
+				if n := d.metric(t, "serin_partitions"); n != 0 {
+					return fmt.Errorf("it holds %v partitions", n)
+				}
+				return nil
+			})
+			t.Logf("it held no partition after %v", time.Since(began).Round(time.Second/10))
+			if code, said := w.run(t, "status"); code != 10 {
+				t.Errorf("serin status: %d %s", code, said)
+			}
 			<-time.After(time.Minute - time.Since(began))
 			outage.end(t, server, again)
 			back := time.Now()
