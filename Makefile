@@ -62,8 +62,8 @@ fuzz: ## Run every fuzz target for FUZZTIME=30s
 		done; \
 	done
 
-bench: ## Run the benchmarks matching BENCH=. of PKG=./...
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+bench: ## Run the benchmarks matching BENCH=. of PKG=./..., and end with a table of the figures
+	@set -x; $(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 20m $(PKG) | $(GO) run ./internal/bench/table
 
 chaos: ## Kill, freeze and cut off real workers and NATS for DURATION=2m, and audit what is left (SEED=, ROLLOUTS=, RUN=bin/chaos)
 	$(GO) run ./internal/chaos/cmd/chaos -run "$(RUN)" -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(ROLLOUTS),-rollouts $(ROLLOUTS)) $(if $(ONLY),-only $(ONLY))

@@ -61,13 +61,7 @@ func (b *batcher) run(ctx context.Context) {
 	free := make(chan string)
 	begin := func(source string) {
 		for qs := lanes[source].take(); len(qs) > 0; qs = lanes[source].take() {
-			calls.Go(func() {
-				b.measure(ctx, qs[0].at, qs)
-				select {
-				case free <- source:
-				case <-ctx.Done():
-				}
-			})
+			calls.Go(func() { b.call(ctx, qs, free) })
 		}
 		if lanes[source].calls == 0 {
 			delete(lanes, source)
@@ -95,6 +89,15 @@ func (b *batcher) run(ctx context.Context) {
 			lanes[source].calls--
 			begin(source)
 		}
+	}
+}
+
+// call asks a batch, then says that its source is free for another.
+func (b *batcher) call(ctx context.Context, qs []question, free chan<- string) {
+	b.measure(ctx, qs[0].at, qs)
+	select {
+	case free <- qs[0].source:
+	case <-ctx.Done():
 	}
 }
 

@@ -68,6 +68,10 @@ func forbidden(from, to string, inTest bool) string {
 		return unless(inTest, "internal/e2e looks at Serin from outside, in tests alone")
 	case within(to, "internal/e2e"):
 		return "nothing imports internal/e2e"
+	case within(from, "internal/bench"):
+		return unless(inTest, "internal/bench measures Serin in tests alone")
+	case within(to, "internal/bench"):
+		return "nothing imports internal/bench"
 	case within(from, "internal/chaos"):
 		return unless(!within(to, "internal/lab"), "internal/chaos has a world of its own")
 	case within(to, "internal/chaos"):
@@ -177,6 +181,8 @@ func TestArrowsAgainstTheHouseAreFound(t *testing.T) {
 		"the end-to-end test to all":    {"internal/e2e", "flags/openfeature", true, true},
 		"what it runs to Serin":         {"internal/e2e/service", "flags", false, false},
 		"anything to the end-to-end":    {"flags", "internal/e2e", true, false},
+		"a benchmark to what it times":  {"internal/bench", "deployments/jetstream", true, true},
+		"anything to the benchmarks":    {"deployments", "internal/bench", true, false},
 		"chaos to what it audits":       {"internal/chaos/audit", "deployments/jetstream", false, true},
 		"anything to chaos":             {"flags", "internal/chaos", true, false},
 		"cmd to all":                    {"cmd/serin", "deployments/jetstream", false, true},
