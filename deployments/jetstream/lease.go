@@ -157,8 +157,9 @@ func (h *holder) finish(ctx context.Context, p int) {
 		h.begin(ctx, p, l, l.msg, l.until)
 		return
 	case !lapsed && l.shed:
-		// The delay lets the reports of both workers agree before the next one.
-		_ = l.msg.NakWithDelay(h.pace)
+		// At once: whoever is below its share waits for it, and until then it is nobody's. Should the servers elect a
+		// leader just now, it stays so for seconds.
+		_ = l.msg.Nak()
 	case !lapsed:
 		// The call gave it up by itself: let another worker try first.
 		_ = l.msg.NakWithDelay(h.ackWait)

@@ -108,7 +108,7 @@ func (h *holder) run(ctx context.Context) error {
 func (h *holder) waitAfter(b batch, failures int) time.Duration {
 	switch {
 	case b.err != nil:
-		return min(backoff(failures), h.ackWait)
+		return min(backoff(failures), h.ackWait/4) // what nobody holds is not evaluated meanwhile
 	case b.spare && b.got < b.n:
 		return min(h.ackWait/8, spareWait)
 	}
