@@ -20,8 +20,13 @@ func (a Analyst) Measure(ctx context.Context, rs []Request, at time.Time) []Judg
 	for i, r := range rs {
 		f := &facts[i]
 		f.At, f.Seen, f.Window = at, r.Seen, Clip(r.Rule, r.Since, r.Inside, at)
-		if f.Window.Proof != ProvesNothing {
-			first.questions(r, r.Vars, f.Window.Length, &f.New)
+		if f.Window.Proof == ProvesNothing {
+			continue
+		}
+		first.questions(r, r.Vars, f.Window.Length, &f.New)
+		if f.Control = r.control(); r.Rule.Compare != nil && f.Control.Missing == "" {
+			f.Stable = new(Answer)
+			first.questions(r, f.Control.Stable, f.Window.Length, f.Stable)
 		}
 	}
 	a.ask(ctx, first, at)
@@ -40,7 +45,7 @@ func (a Analyst) Measure(ctx context.Context, rs []Request, at time.Time) []Judg
 
 // followUp asks what decides a reading that did not pass, or explains it to a person.
 func (f *Facts) followUp(r Request, j Judgement, b *batch) {
-	if j.Verdict == Outage || f.Window.Proof == ProvesNothing {
+	if j.Verdict == Outage || f.Window.Proof == ProvesNothing || f.Stable != nil {
 		return
 	}
 	failing := j.Verdict == Unhealthy

@@ -15,6 +15,8 @@ type Facts struct {
 	New    Answer  // about the version under judgement
 	Stable *Answer // the same questions about the stable version; nil: not asked, or there is none
 
+	Control Control // of a rule that compares
+
 	StepTotal  *Result       // Total again, since the step's confirmed start; nil: not asked
 	StepWindow time.Duration // the window of StepTotal
 }
@@ -100,6 +102,8 @@ func (f Facts) compare(rule rules.Rule, m measured, j Judgement) Judgement {
 		}
 	}
 	switch {
+	case rule.Compare != nil && !l.broken():
+		return f.beside(rule, m, l, j)
 	case l.kind == "":
 		return j.is(Inconclusive, "the rule has no limit")
 	case l.broken():

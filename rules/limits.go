@@ -11,6 +11,9 @@ const defaultCriticalMin = 10
 
 // ratioLimits reads max and critical_max of a ratio.
 func (p *ruleParser) ratioLimits() {
+	if p.Has("compare") {
+		p.Key("compare").Errorf("leave it out, or write the ratio as a query", "only a query is compared with the stable version")
+	}
 	if p.Has("min") {
 		p.Key("min").Errorf("leave it out: the share of bad events has only a max", "a ratio has no min")
 	}
@@ -56,8 +59,8 @@ func (p *ruleParser) valueLimits() {
 			p.Key(key).Errorf("leave it out, or write the query as bad and total", "%s counts events, and only ratios do", key)
 		}
 	}
-	if !p.Has("min") && !p.Has("max") {
-		p.missing("add `max: 0.5`, or `min:`, or both", "a query needs a limit")
+	if !p.Has("min") && !p.Has("max") && !p.Has("compare") {
+		p.missing("add `max: 0.5`, `min:` or `compare:`", "a query needs a limit")
 	}
 	lo, loOK := p.Get("min").Number()
 	hi, hiOK := p.Get("max").Number()

@@ -12,7 +12,7 @@ import (
 const MaxRules = 200
 
 // ruleKeys are the keys of a rule, besides the settings.
-var ruleKeys = append([]string{"name", "bad", "total", "query", "min", "max", "critical_max", "critical_min", "on_fail"}, settingKeys...)
+var ruleKeys = append([]string{"name", "bad", "total", "query", "min", "max", "critical_max", "critical_min", "compare", "on_fail"}, settingKeys...)
 
 var ruleName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,63}$`)
 
@@ -135,6 +135,7 @@ func (p *ruleParser) query() {
 	p.rule.Query = c.template
 	p.rule.MinSamples = 0
 	p.valueLimits()
+	p.compare(p.Get("compare"))
 	if ok {
 		p.lintQuery(v, c)
 		p.idleWindow(c.template)

@@ -26,6 +26,8 @@ type Rule struct {
 	Counts     Counting // what Bad and Total count
 	Query      Template // a value, compared with Min and Max
 
+	Compare *Compare // of a Query: limits beside the stable version's value; nil: none
+
 	Min, Max    *float64 // the value is healthy from Min to Max, both included; nil: no such limit
 	CriticalMax *float64 // a ratio above it is unhealthy below MinSamples too, and without waiting for For
 	CriticalMin float64  // bad events that CriticalMax needs
