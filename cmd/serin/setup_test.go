@@ -101,7 +101,7 @@ func (g guardedNATS) daemon(t *testing.T, policies string) *syncBuffer {
 	log := &syncBuffer{}
 	d, err := newDaemon(t.Context(), daemonConfig{
 		Policies: []policyFile{{"policies.yaml", []byte(policies), ps}}, NATS: natsFlags{natsAccess: natsAccess{url: g.url("worker")}}, HTTP: "127.0.0.1:0",
-		Log: slog.New(slog.NewTextHandler(log, nil)), Env: g.env,
+		Slack: "http://127.0.0.1:1/services", Retention: jetstream.DefaultRetention, Log: slog.New(slog.NewTextHandler(log, nil)), Env: g.env,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ type page struct {
 
 // Last is a slot's newest entry, the zero Entry when there is none.
 func (r Reader) Last(ctx context.Context, s deployments.Slot) (deployments.Entry, error) {
-	p, err := asks(ctx, r, r.Names.Subject("read", s.Subject(), readLast), query{}, func(ctx context.Context, q query) (page, error) {
+	p, err := asks(ctx, r, r.Names.Subject("read", s.Subject(), readLast), query{}, func(ctx context.Context, _ query) (page, error) {
 		return r.shelf().last(ctx, s)
 	})
 	if err != nil || len(p.Messages) == 0 {

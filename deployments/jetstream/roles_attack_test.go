@@ -122,20 +122,8 @@ func TestInsideOneAccountRepliesCanBeAimed(t *testing.T) {
 		Users: []*server.User{{Username: setupUser, Password: setupUser}, {Username: "reader", Password: "reader", Permissions: &server.Permissions{
 			Publish:   &server.SubjectPermission{Allow: []string{"$JS.API.STREAM.INFO.SERIN_EVENTS"}},
 			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.reader.>"}}}}}}
-	srv, err := server.NewServer(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Start()
-	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-	if !srv.ReadyForConnections(patience) {
-		t.Fatal("the server does not start")
-	}
-	g := guarded{url: srv.Addr().String()}
-	g.admin = g.connect(t, setupUser)
-	if err := Setup(t.Context(), g.admin.js, Layout{Partitions: 2}); err != nil {
-		t.Fatal(err)
-	}
+	g := guarded{url: run(t, opts).Addr().String()}
+	g.setUp(t, Layout{Partitions: 2})
 	const flag = "$KV.serin_flags.production.checkout"
 	spy, err := g.admin.SubscribeSync(flag)
 	if err != nil {

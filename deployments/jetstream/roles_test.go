@@ -33,6 +33,15 @@ type client struct {
 // guard starts a server from the configuration that serin setup prints, and nothing else.
 func guard(t *testing.T, n Names, s Scope) guarded {
 	t.Helper()
+	g, opts := guarding(t, n, s)
+	g.url = run(t, opts).Addr().String()
+	g.setUp(t, Layout{Names: n, Partitions: 2})
+	return g
+}
+
+// guarding is the configuration of a server that is not started yet.
+func guarding(t *testing.T, n Names, s Scope) (guarded, *server.Options) {
+	t.Helper()
 	g := guarded{roles: map[string]Role{}}
 	roles, err := Roles(n, s)
 	if err != nil {
@@ -48,21 +57,35 @@ func guard(t *testing.T, n Names, s Scope) guarded {
 		t.Fatal(err)
 	}
 	opts.Host, opts.Port, opts.JetStream, opts.StoreDir, opts.NoSigs, opts.NoLog = "127.0.0.1", server.RANDOM_PORT, true, t.TempDir(), true, true
+	return g, opts
+}
+
+func started(t *testing.T, opts *server.Options) *server.Server {
+	t.Helper()
 	srv, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv.Start()
 	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
+	return srv
+}
+
+func run(t *testing.T, opts *server.Options) *server.Server {
+	t.Helper()
+	srv := started(t, opts)
 	if !srv.ReadyForConnections(patience) {
 		t.Fatal("the server does not start")
 	}
-	g.url = srv.Addr().String()
+	return srv
+}
+
+func (g *guarded) setUp(t *testing.T, l Layout) {
+	t.Helper()
 	g.admin = g.connect(t, setupUser)
-	if err := Setup(t.Context(), g.admin.js, Layout{Names: n, Partitions: 2}); err != nil {
+	if err := Setup(t.Context(), g.admin.js, l); err != nil {
 		t.Fatal(err)
 	}
-	return g
 }
 
 func (g guarded) as(t *testing.T, role string) *client {

@@ -209,3 +209,25 @@ func TestPagesEndAndLoseNothing(t *testing.T) {
 		t.Errorf("rev %d", e.Data.Rev)
 	}
 }
+
+func TestARefusedReleaseIsToldToWhoReleasedIt(t *testing.T) {
+	g := guard(t, Names{}, Scope{Environment: "production", Service: "checkout"})
+	w, ci := g.as(t, "worker"), g.as(t, "ci")
+	refused, err := ci.SubscribeSync("serin.refused.production.checkout")
+	if err != nil || ci.Flush() != nil {
+		t.Fatal(err)
+	}
+	background(t, func(ctx context.Context) error {
+		return Intake{JS: w.js}.Run(ctx, func(context.Context, deployments.Release) error { return refuse("busy", "not now") })
+	})
+	if _, _, err := PublishRelease(t.Context(), ci.js, Names{}, deployments.Release{Slot: checkout, ID: "r-1", Version: "1.2.0"}); err != nil {
+		t.Fatal(err)
+	}
+	msg, err := refused.NextMsg(patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if msg.Header.Get(HeaderID) != "r-1" || !strings.Contains(msg.Header.Get(HeaderReason), "not%20now") {
+		t.Errorf("told %v", msg.Header)
+	}
+}
