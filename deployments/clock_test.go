@@ -3,6 +3,7 @@ package deployments_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ type clocks struct {
 	*world
 	mu    sync.Mutex
 	ahead time.Duration // of the worker
+	bad   atomic.Bool   // 1.1.0, wherever it serves users
 	all   bool          // Prometheus has the worker's clock: one machine, which slept
 	asked []time.Time   // true instants of readings
 }
@@ -51,6 +53,9 @@ func (a trueAnalyst) Measure(ctx context.Context, rs []analysis.Request, at time
 		present = c.now()
 	}
 	for i, r := range rs {
+		if share, _ := c.served("1.1.0"); c.bad.Load() && share > 0 {
+			out[i] = analysis.Judgement{Rule: r.Rule.Name, Verdict: analysis.Unhealthy, Reason: "18 % > 5 %", Data: true, Reading: analysis.Reading{At: at}}
+		}
 		if at.After(present.Add(time.Minute)) || at.Add(-r.Rule.Window).Before(r.Since) {
 			out[i] = analysis.Judgement{Rule: r.Rule.Name, Verdict: analysis.NoData, Reason: "nothing there", Reading: analysis.Reading{At: at}}
 		}
@@ -141,7 +146,7 @@ func TestABadReleaseIsTakenBackSoonAfterTheClockWasSetBack(t *testing.T) {
 		}
 		defer c.serve()()
 		time.Sleep(30 * time.Second)
-		c.verdict = failsAt(1)
+		c.bad.Store(true)
 		c.jump(-time.Hour)
 		took := c.ends(3 * time.Hour)
 		r := c.last().State.Rollout
@@ -181,7 +186,7 @@ func TestTimeThatTheWholeMachineSleptCountsButNotWithoutAReading(t *testing.T) {
 		defer c.serve()()
 		c.release("1.1.0")
 		time.Sleep(30 * time.Second)
-		c.verdict = failsAt(1)
+		c.bad.Store(true)
 		c.jump(time.Hour)
 		slept := time.Now()
 		c.ends(time.Hour)
