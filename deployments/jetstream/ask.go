@@ -58,8 +58,8 @@ func (e Events) ask(ctx context.Context, f Filter, after uint64, deliver func(ui
 			return stop.error
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, nats.ErrConnectionClosed):
-			return err
+		case e.JS.Conn().IsClosed(): // a request under way when the server goes fails with ErrConnectionClosed too
+			return nats.ErrConnectionClosed
 		case err != nil && !alone && !w.told && w.after == after:
 			alone = true
 			if failed := e.read(ctx, f, after, deliver); !gaveUp(failed) {
