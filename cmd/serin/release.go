@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,10 +69,7 @@ func release(ctx context.Context, env Env, f releaseFlags) error {
 	if err != nil && !errors.Is(err, jetstream.ErrNobody) { // the release waits for a worker
 		return exitError{code: exitNotAccepted, err: fmt.Errorf("%w: has serin serve run on this NATS?", err)}
 	}
-	if f.rel.ID == "" {
-		last, _ := r.reader().Last(ctx, f.rel.Slot) // where nobody can say, it is no other attempt
-		f.rel.ID = jetstream.ReleaseID(f.rel, last)
-	}
+	f.identify(ctx, r)
 	w := &waiter{env: env, flags: f, client: r.client(), begin: env.Now()}
 	letters, err := r.deadLetters(f.rel.Slot, f.rel.ID)
 	if err != nil {
@@ -91,6 +89,18 @@ func release(ctx context.Context, env Env, f releaseFlags) error {
 		from = 0 // it was published before: what became of it is among the stored events
 	}
 	return w.wait(ctx, events, from, letters)
+}
+
+// identify gives the release an id, unless it has one.
+func (f *releaseFlags) identify(ctx context.Context, r *remote) {
+	f.rel.ID = cmp.Or(f.rel.ID, r.releaseID(ctx, f.rel))
+}
+
+// releaseID is the id of a release that names none. Where nobody can say what became of the version, it is no other
+// attempt.
+func (r *remote) releaseID(ctx context.Context, rel deployments.Release) string {
+	last, _ := r.reader().Last(ctx, rel.Slot)
+	return jetstream.ReleaseID(rel, last)
 }
 
 // result is how a wait ended: the last line with -o json.

@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -36,8 +35,8 @@ func pull(ctx context.Context, js jetstream.JetStream, stream, durable string, n
 		if ctx.Err() == nil {
 			log.Warn("messages not fetched", "stream", stream, "consumer", durable, "error", err)
 		}
-		if errors.Is(err, nats.ErrConnectionClosed) {
-			return err
+		if js.Conn().IsClosed() { // a request under way when the server goes fails with ErrConnectionClosed too
+			return nats.ErrConnectionClosed
 		}
 		if missing(err) {
 			cons = nil // looked up again: it may have been made anew
