@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,8 +18,12 @@ import (
 func (j *Journal) Watch(ctx context.Context, partition int) (<-chan deployments.Entry, error) {
 	r := j.reader(j.names.Subject("journal", strconv.Itoa(partition), ">"), jetstream.DeliverLastPerSubjectPolicy)
 	first, err := r.open(ctx)
-	if err != nil {
+	if err != nil && (ctx.Err() != nil || !passing(err)) {
 		return nil, fmt.Errorf("watch partition %d: %w", partition, err)
+	}
+	if err != nil {
+		// To hand the partition back would leave it to nobody for longer than the servers take to elect a leader.
+		j.log.Warn("partition is watched later", "partition", partition, "error", err)
 	}
 	entries := make(chan deployments.Entry, 64)
 	send := func(e deployments.Entry) error {
@@ -48,6 +53,12 @@ func (j *Journal) Watch(ctx context.Context, partition int) (<-chan deployments.
 		})
 	}()
 	return entries, nil
+}
+
+// passing reports whether a request failed for a reason that passes: no answer, no leader, no connection.
+func passing(err error) bool {
+	api, ok := errors.AsType[jetstream.JetStreamError](err)
+	return !ok || api.APIError() == nil || api.APIError().Code == http.StatusServiceUnavailable
 }
 
 // insteadOf is the entry that counts where one cannot be read. It waits while the journal cannot be reached.
