@@ -227,6 +227,6 @@ func (w *world) hire(x *worker) (err error) {
 	x.life++
 	x.process, err = start(w.logs, x.incarnation(), w.shop.program(w.build), "serve", "--nats", x.via, "--policies", x.policies,
 		"--prometheus", "http://"+w.addresses["prometheus"]+"/"+x.incarnation(), "--http", "127.0.0.1:0",
-		"--slack-webhook-file", filepath.Join(w.dir, "webhook"))
+		"--slack-webhook-file", filepath.Join(w.dir, "webhook"), "-v")
 	return err
 }
