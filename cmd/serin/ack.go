@@ -38,7 +38,7 @@ func newAck(env Env) *cobra.Command {
 	cmd.Flags().StringVar(&a.Rollout, "rollout", "", "the event's rollout")
 	cmd.Flags().Uint64Var(&a.Seq, "seq", 0, "the event's seq")
 	cmd.Flags().Float64Var(&percent, "percent", 0, "percent of traffic that the new version has now")
-	cmd.Flags().StringVar(&a.By, "by", "", "who moved it")
+	cmd.Flags().StringVar(&a.By, "by", "", "who moved it; on record beside the name that NATS vouches for, or as unverified")
 	for _, name := range []string{"rollout", "seq", "percent"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // the flags stand above
@@ -84,7 +84,7 @@ func orderCommand(env Env, c *steps.Command, short string) *cobra.Command {
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&environment, "env", deployments.DefaultEnvironment, "environment")
-	cmd.Flags().StringVar(&c.By, "by", "", "who orders it (default: USER); on record as said, not verified")
+	cmd.Flags().StringVar(&c.By, "by", "", "who orders it (default: USER); on record beside the name that NATS vouches for, or as unverified")
 	cmd.Flags().StringVar(&c.Reason, "reason", "", "why")
 	return cmd
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/deployments/jetstream"
 	"github.com/serin-cd/serin/flags"
 	"github.com/serin-cd/serin/flags/natskv"
 )
@@ -125,6 +126,9 @@ func serving(old flags.Flag, key, value string) (flags.Flag, error) {
 func (f *flagFlags) reset(ctx context.Context, env Env, s flags.Store, key string) error {
 	if f.by == "" {
 		f.by = env.Getenv("USER")
+	}
+	if f.by != "" {
+		f.by = jetstream.Actor{}.Record(f.by) // the flag is written from here: nobody vouches for the name
 	}
 	change, err := flags.Apply(ctx, s, key, flags.Reset{By: f.by, Reason: f.reason})
 	if err != nil {

@@ -166,7 +166,7 @@ func TestARolloutRunsOnLeastPrivilege(t *testing.T) {
 		return v == "1.0.0"
 	})
 
-	g.serin(t, exitOK, ci, "release", "checkout", "1.1.0")
+	g.serin(t, exitOK, ci, "release", "checkout", "1.1.0", "--id", "r-1")
 	await(t, "5 % confirmed", func() bool { return g.confirmed(t, viewer, "checkout") == 5 })
 	if got := g.serin(t, exitNo, ci, "approve", "checkout"); !strings.Contains(strings.ToLower(got), "permissions violation") {
 		t.Errorf("ci approves: %s", got)
@@ -174,7 +174,7 @@ func TestARolloutRunsOnLeastPrivilege(t *testing.T) {
 	g.serin(t, exitOK, operator, "pause", "checkout")
 	g.serin(t, exitOK, viewer, "status", "checkout")
 	g.serin(t, exitOK, ci, "abort", "checkout", "--reason", "try")
-	if got := g.serin(t, exitAborted, ci, "release", "checkout", "1.1.0", "--wait"); !strings.Contains(got, "aborted") {
+	if got := g.serin(t, exitAborted, ci, "release", "checkout", "1.1.0", "--id", "r-1", "--wait"); !strings.Contains(got, "aborted") {
 		t.Errorf("ci follows: %s", got)
 	}
 

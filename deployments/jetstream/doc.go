@@ -9,6 +9,8 @@
 //	                          DLQ    ◄── dlq.<reason> ◄── whatever cannot be used, from any of them
 //
 // [Embed] runs the server inside the process, [Connect] reaches another one, [Setup] makes the streams.
+// [Serve] answers orders with the name that the server vouches for ([Actor]), and what is stored, which a [Reader] asks for:
+// so no other role than a worker needs a right to a stream ([Roles]).
 // [FairLeases] are Leases that workers share evenly, by what they say of themselves on <prefix>.worker.<name> ([Presence]).
 // [Server], [Journal], [Leases], [Intake], [Dispatch], [Policies], [Serve] and [Client] need nothing of one another.
 //

@@ -123,7 +123,7 @@ func (r *Role) stream(subjects ...string) {
 // ci publishes releases, follows them, and aborts its own.
 func (g grants) ci() Role {
 	r := g.role("ci", g.scope)
-	r.service(g.n.Subject("release", g.slot))
+	r.service(g.n.Subject("release", g.slot), g.n.Subject("read", g.slot, readLast)) // what was released last tells a new attempt
 	r.signed(g.n, "cmd", g.slot+".abort")
 	r.stream(g.n.Subject("refused", g.slot))
 	g.follow(&r)

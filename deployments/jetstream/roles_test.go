@@ -164,8 +164,8 @@ func TestRolesCarryThePrefixAndTheScope(t *testing.T) {
 			}
 		}
 		if r.Name == "ci" {
-			want := []string{"acme.deploy.release.*.checkout", "acme.deploy.cmd.*.checkout.abort"}
-			if diff := cmp.Diff(want, r.Publish[:2]); diff != "" || r.User != "ci-checkout" || r.Inbox != "_INBOX.ci-checkout" || r.Account != "ACME_DEPLOY_CI_CHECKOUT" {
+			want := []string{"acme.deploy.release.*.checkout", "acme.deploy.read.*.checkout.last", "acme.deploy.cmd.*.checkout.abort"}
+			if diff := cmp.Diff(want, r.Publish[:3]); diff != "" || r.User != "ci-checkout" || r.Inbox != "_INBOX.ci-checkout" || r.Account != "ACME_DEPLOY_CI_CHECKOUT" {
 				t.Errorf("%s in %s, inbox %s, want -, got +:\n%s", r.User, r.Account, r.Inbox, diff)
 			}
 		}
