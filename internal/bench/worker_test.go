@@ -45,8 +45,8 @@ type holding struct{ After time.Duration }
 type usage struct {
 	CaughtUp         time.Duration // from the start to a first reading of every rule
 	Wall, Processor  time.Duration
-	Owed, Done       int // evaluations: one rule, judged
-	Unusable         int // of Done: not healthy, which all are to be
+	Owed, Done       int // evaluations, each of one rule: of the instants in Wall, an interval after it at the latest
+	Judged, Unusable int // evaluations in Wall, of whatever instants; those that were not healthy, which all are to be
 	P50, P99, Max    time.Duration
 	Live, Peak       uint64 // bytes: heap and stacks above those of an empty worker; the process at its most
 	Goroutines       int
@@ -61,8 +61,9 @@ const lag = 100 * time.Millisecond
 type clock struct {
 	deployments.Analyst
 	mu       sync.Mutex
+	from, to time.Time // what is measured
+	done     int
 	late     []time.Duration
-	from, to time.Time // instants that count
 	unusable int
 	ever     int // evaluations of all instants
 	read     map[string]bool
@@ -85,6 +86,9 @@ func (c *clock) Measure(ctx context.Context, rs []analysis.Request, at time.Time
 		}
 	}
 	if at.After(c.from) && !at.After(c.to) {
+		c.done += len(js)
+	}
+	if judged := at.Add(late); !judged.Before(c.from) && judged.Before(c.to) {
 		for _, j := range js {
 			c.late = append(c.late, late)
 			if j.Verdict != analysis.Healthy {
@@ -227,7 +231,7 @@ func (j job) takeOver(ctx context.Context, c *clock) error {
 func (c *clock) judged() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.late)
+	return c.done
 }
 
 func (c *clock) judgedEver() int {
@@ -239,7 +243,7 @@ func (c *clock) judgedEver() int {
 func (c *clock) sum(u *usage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	u.Done, u.Unusable = len(c.late), c.unusable
+	u.Done, u.Judged, u.Unusable = c.done, len(c.late), c.unusable
 	slices.Sort(c.late)
 	if n := len(c.late); n > 0 {
 		u.P50, u.P99, u.Max = c.late[n/2], c.late[n*99/100], c.late[n-1]

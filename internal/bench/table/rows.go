@@ -54,7 +54,7 @@ func worker(what, benchmark string, atEase bool) []row {
 		}
 		return ms
 	}
-	missed := row{what: what + ": evaluations missed, and not healthy", of: of("missed", "unusable"), format: "%.0f, %.0f", figure: "0"}
+	missed := row{what: what + ": evaluations missed, or an interval late; not healthy", of: of("missed", "unusable"), format: "%.0f, %.0f", figure: "0"}
 	processor := row{what: "– processor time, of one core", of: of("%-of-one-core"), format: "%.1f %%", figure: "at ease: ≤ 50 %", atMost: 50}
 	late := row{what: "– lateness p50, p99, max", of: of("ms-late-p50", "ms-late-p99", "ms-late-max"), scale: 1e-3, format: "%.2f, %.2f, %.2f s",
 		figure: "at ease: p99 ≤ 5 s", atMost: 5, judged: 1}
@@ -62,6 +62,7 @@ func worker(what, benchmark string, atEase bool) []row {
 		missed.figure, processor.figure, late.figure = "", "", ""
 	}
 	return []row{missed, processor, late,
+		{what: "– evaluations a second, processor time of each with all that belongs to it", of: of("evaluations/s", "cpu-us/evaluation"), format: "%.0f, %.0f µs"},
 		{what: "– writes to NATS in its passing ticks", of: of("writes"), format: "%.0f", figure: "0"},
 		{what: "– memory a rollout (heap and stacks), process at its peak", of: of("KiB/rollout", "MiB-peak"), format: "%.1f KiB, %.0f MiB"},
 		{what: "– from its start until it holds all, has read all", of: of("s-to-hold-all", "s-to-read-all"), format: "%.1f, %.1f s"},
