@@ -10,7 +10,7 @@ import (
 // controlsOf are phases with workers that are broken on purpose: each must turn its counter.
 func controlsOf() []phase {
 	return []phase{
-		{name: "no-fence", build: "serin-no-fence", expect: audit.Doubled, edits: noFence, plan: []chaos.FaultKind{chaos.StopWorker}},
+		{name: "no-fence", build: "serin-no-fence", expect: audit.Doubled, edits: noFence, plan: []chaos.FaultKind{chaos.StopWorker}, freezeTwo: true},
 		{name: "dropped-dispatch", build: "serin-dropped-dispatch", expect: audit.Missing, edits: droppedDispatch},
 		{name: "dead-timer", build: "serin-dead-timer", expect: audit.Silent, edits: deadTimer},
 	}

@@ -14,9 +14,10 @@ import (
 	"github.com/serin-cd/serin/internal/chaos"
 )
 
-// settle waits a while for everybody to have heard what was decided.
+// settle waits until everybody has heard what was decided: longer than the minute after which an event that a dead
+// worker had is told by another.
 func (w *world) settle(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 100*time.Second)
 	defer cancel()
 	for _, c := range [][2]string{{chaos.JournalStream, "dispatch"}, {chaos.EventsStream, "tell-slack"}, {chaos.EventsStream, "rollbacks"}} {
 		for !w.idle(ctx, c[0], c[1]) && pause(ctx, 100*time.Millisecond) {

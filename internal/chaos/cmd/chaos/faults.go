@@ -66,9 +66,17 @@ func (w *world) do(ctx context.Context, kind chaos.FaultKind, random *rand.Rand,
 		pause(ctx, away)
 		err = w.hire(x)
 	case chaos.StopWorker:
-		x.signal(syscall.SIGSTOP)
+		victims := []*worker{x}
+		if w.freezeTwo {
+			victims = w.workers[:2]
+		}
+		for _, v := range victims {
+			v.signal(syscall.SIGSTOP)
+		}
 		pause(ctx, frozen)
-		x.signal(contSignal)
+		for _, v := range victims {
+			v.signal(contSignal)
+		}
 	case chaos.CutWorker:
 		_, err = fmt.Fprintln(w.proxy.stdin, "cut")
 		pause(ctx, frozen)

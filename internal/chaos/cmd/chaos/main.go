@@ -107,7 +107,7 @@ func phases(o options) (main, controls []phase) {
 	cluster.plan = []chaos.FaultKind{chaos.KillWorker, chaos.StopWorker, chaos.CutWorker, chaos.KillServer, chaos.Outage}
 	main = []phase{single, cluster}
 	for _, c := range controlsOf() {
-		c.seed, c.servers, c.slots, c.rollouts, c.ramp, c.limit = o.seed, 1, 60, 60, 5*time.Second, 40*time.Second
+		c.seed, c.servers, c.slots, c.rollouts, c.ramp, c.limit = o.seed, 1, 100, 100, 10*time.Second, 40*time.Second
 		controls = append(controls, c)
 	}
 	if o.only != "" {

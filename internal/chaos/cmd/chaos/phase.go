@@ -29,6 +29,7 @@ type phase struct {
 	edits           []edit        // what is broken in it
 	expect          audit.Kind    // the counter that must not be 0; "": all three must be
 	plan            []chaos.FaultKind
+	freezeTwo       bool // a freeze is of two workers, so that there is something to double whoever holds what
 }
 
 // run plays the phase and has the audit look at it.
