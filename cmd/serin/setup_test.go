@@ -149,6 +149,17 @@ func TestSetupSaysWhatItMadeAndWhatItFound(t *testing.T) {
 	}
 }
 
+func TestAPipelineReleasesWhileNoWorkerRuns(t *testing.T) {
+	g := newGuardedNATS(t)
+	g.serin(t, exitOK, "setup", "setup", "--partitions", "4")
+	g.serin(t, exitOK, "ci-production", "release", "cart", "2.0.0")
+	if got := g.serin(t, exitUnreachable, "ci-production", "abort", "cart"); !strings.Contains(got, "nobody answered") {
+		t.Errorf("an order: %s", got)
+	}
+	g.daemon(t, guardedPolicies)
+	await(t, "the release", func() bool { return g.confirmed(t, "viewer-production", "cart") == 0 })
+}
+
 func TestARolloutRunsOnLeastPrivilege(t *testing.T) {
 	g := newGuardedNATS(t)
 	const ci, operator, viewer, deployer = "ci-production", "operator-production", "viewer-production", "deployer-production"
