@@ -97,9 +97,6 @@ func (w *Worker) append(ctx context.Context, e Entry) (Entry, error) {
 	e.By, e.Op = w.Name, newOp()
 	seq, err := w.Journal.Append(ctx, e)
 	if err != nil {
-		if !errors.Is(err, ErrConflict) {
-			err = fmt.Errorf("append to %s: %w", e.Slot, err)
-		}
 		return e, err
 	}
 	e.Sequence = seq
