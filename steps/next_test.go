@@ -329,17 +329,3 @@ func TestImpossiblePlansAreRefused(t *testing.T) {
 		})
 	}
 }
-
-func BenchmarkPassingTick(b *testing.B) {
-	r, _ := steps.NewRollout("r", "e", "s", "v", "", plan(), epoch)
-	r, _ = r.Next(epoch, steps.Tick{})
-	r, _ = r.Next(epoch, steps.Applied{Seq: 1, Target: steps.Traffic, Observed: 500, Confirmed: true})
-	m := steps.Measured{At: epoch, Seq: 1, Verdicts: []analysis.Judgement{{Rule: "errors", Verdict: analysis.Healthy, Data: true, Reading: analysis.Reading{At: epoch}}}}
-	r, _ = r.Next(epoch, m)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, effects := r.Next(epoch, m); effects != nil {
-			b.Fatal("a passing tick has effects")
-		}
-	}
-}

@@ -18,8 +18,8 @@ type row struct {
 	judged int     // which of those shown the figure is for
 }
 
-// rows are the figures to be reached. "At ease" is taken to mean: nothing missed, half of one core, and read within
-// 5 s of its instant.
+// rows are the figures to be reached. "At ease" is taken to mean: nothing missed, half of one core, and 99 of 100 read
+// within a third of the interval.
 func rows() []row {
 	return slices.Concat(evaluation(),
 		worker("10,000 rollouts in one worker, each read every 30 s by 3 rules (4 queries)", "Rollouts/10000", true),
@@ -33,7 +33,7 @@ func evaluation() []row {
 	us := func(what string, of ...metric) row {
 		return row{what: what, of: of, added: true, scale: 1e-3, format: "%.1f µs"}
 	}
-	query, state := metric{"EvaluationOfHundred", perEvaluation}, metric{"PassingTick", "ns/op"}
+	query, state := metric{"EvaluationOfHundred", perEvaluation}, metric{"PassingTick", perEvaluation}
 	all := us("Processor time of an evaluation: query, verdict, state", query, state)
 	all.figure, all.atMost = "≤ 60 µs", 60
 	return []row{all,
@@ -57,7 +57,7 @@ func worker(what, benchmark string, atEase bool) []row {
 	missed := row{what: what + ": evaluations missed, or an interval late; not healthy", of: of("missed", "unusable"), format: "%.0f, %.0f", figure: "0"}
 	processor := row{what: "– processor time, of one core", of: of("%-of-one-core"), format: "%.1f %%", figure: "at ease: ≤ 50 %", atMost: 50}
 	late := row{what: "– lateness p50, p99, max", of: of("ms-late-p50", "ms-late-p99", "ms-late-max"), scale: 1e-3, format: "%.2f, %.2f, %.2f s",
-		figure: "at ease: p99 ≤ 5 s", atMost: 5, judged: 1}
+		figure: "at ease: p99 ≤ 10 s", atMost: 10, judged: 1}
 	if !atEase {
 		missed.figure, processor.figure, late.figure = "", "", ""
 	}
