@@ -17,7 +17,11 @@ import (
 // settle waits until everybody has heard what was decided: longer than the minute after which an event that a dead
 // worker had is told by another.
 func (w *world) settle(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 100*time.Second)
+	limit := 100 * time.Second
+	if w.expect != "" {
+		limit = 10 * time.Second // what is broken may never come to rest
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for _, c := range [][2]string{{chaos.JournalStream, "dispatch"}, {chaos.EventsStream, "tell-slack"}, {chaos.EventsStream, "rollbacks"}} {
 		for !w.idle(ctx, c[0], c[1]) && pause(ctx, 100*time.Millisecond) {
