@@ -3,6 +3,7 @@ package deployments_test
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/serin-cd/serin/analysis"
 	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/steps"
 )
@@ -103,6 +105,67 @@ func TestEventsOfAStory(t *testing.T) {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
 	})
+}
+
+func TestAReplayProvesEveryDecisionOrSaysWhatDiffers(t *testing.T) {
+	var entries []deployments.Entry
+	synctest.Test(t, func(t *testing.T) { entries = story(t).journal.Entries() })
+	at := func(note string) int {
+		return slices.IndexFunc(entries, func(e deployments.Entry) bool { return strings.HasPrefix(e.Note, note) })
+	}
+	advance, failure := at("requesting 25 %"), at("turning back")
+	for name, c := range map[string]struct {
+		spoil func(es []deployments.Entry) []deployments.Entry
+		rev   int // index
+		want  deployments.Proof
+		why   string
+	}{
+		"nothing is wrong": {func(es []deployments.Entry) []deployments.Entry { return es }, advance, deployments.Follows, ""},
+		"an advance without a healthy reading": {func(es []deployments.Entry) []deployments.Entry {
+			es[advance].Evidence = slices.Clone(es[advance].Evidence)
+			es[advance].Evidence[0].Verdict = analysis.NoData
+			return es
+		}, advance, deployments.Differs, "hold is recorded as nothing, and follows as"},
+		"a rollback nobody decided": {func(es []deployments.Entry) []deployments.Entry {
+			es[failure].Evidence = nil
+			return es
+		}, failure, deployments.Differs, "failure is recorded as"},
+		"another plan": {func(es []deployments.Entry) []deployments.Entry {
+			r := *es[advance].State.Rollout
+			r.Plan.ConfirmWithin++
+			es[advance].State.Rollout = &r
+			return es
+		}, advance, deployments.Differs, "plan is recorded as"},
+		"another logic": {func(es []deployments.Entry) []deployments.Entry {
+			es[advance].Logic = "0"
+			return es
+		}, advance, deployments.OtherLogic, "logic \"0\""},
+		"an input that cannot be read": {func(es []deployments.Entry) []deployments.Entry {
+			es[advance].Input = []byte("{")
+			return es
+		}, advance, deployments.Unproven, "decode input"},
+		"an entry that was carried over": {func(es []deployments.Entry) []deployments.Entry {
+			es[advance].Input = nil
+			return es
+		}, advance, deployments.Unproven, "carried over"},
+		"the entry before it is purged": {func(es []deployments.Entry) []deployments.Entry {
+			es[advance-1].Rev = 0
+			return es
+		}, advance, deployments.Unproven, "is not there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spoiled := c.spoil(slices.Clone(entries))
+			rev := entries[c.rev].Rev
+			for _, r := range deployments.Replay(spoiled) {
+				if r.Rev == rev && (r.Proof != c.want || !strings.Contains(r.Why, c.why)) {
+					t.Errorf("rev %d (%s): %s: %s", r.Rev, r.Note, r.Proof, r.Why)
+				}
+				if c.want == deployments.Follows && r.Proof != deployments.Follows {
+					t.Errorf("rev %d (%s): %s: %s", r.Rev, r.Note, r.Proof, r.Why)
+				}
+			}
+		})
+	}
 }
 
 func TestWhatBecomesOfARelease(t *testing.T) {
