@@ -29,10 +29,9 @@ type Replayed struct {
 }
 
 // Replay decides the entries of a slot again, in order, each from the one before it and its recorded input and evidence.
-// Entries without a rollout, and releases that began none, decide nothing and are left out.
-func Replay(entries []Entry) []Replayed {
+// prev is the entry before the first, the zero Entry where there is none. Entries without a rollout, and releases that began none, decide nothing and are left out.
+func Replay(prev Entry, entries []Entry) []Replayed {
 	var out []Replayed
-	var prev Entry
 	for _, e := range entries {
 		if r, ok := replay(prev, e); ok {
 			out = append(out, r)

@@ -156,7 +156,7 @@ func TestAReplayProvesEveryDecisionOrSaysWhatDiffers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			spoiled := c.spoil(slices.Clone(entries))
 			rev := entries[c.rev].Rev
-			for _, r := range deployments.Replay(spoiled) {
+			for _, r := range deployments.Replay(deployments.Entry{}, spoiled) {
 				if r.Rev == rev && (r.Proof != c.want || !strings.Contains(r.Why, c.why)) {
 					t.Errorf("rev %d (%s): %s: %s", r.Rev, r.Note, r.Proof, r.Why)
 				}

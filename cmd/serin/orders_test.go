@@ -136,6 +136,12 @@ func TestOrdersOfAPerson(t *testing.T) {
 		if e.State.Stable != "1.1.0" {
 			t.Errorf("stable is %s", e.State.Stable)
 		}
+		if code, said := o.serin("replay", e.Rollout); code != exitOK || !strings.Contains(said, fmt.Sprintf("%d of %[1]d follow from their record\n", e.Rev)) {
+			t.Errorf("replay: %d: %s", code, said)
+		}
+		if code, said := o.serin("replay", "checkout-nothing"); code != exitNo || !strings.Contains(said, "serin history") {
+			t.Errorf("replay of nothing: %d: %s", code, said)
+		}
 		if code, said := o.serin("abort", "checkout"); code != exitNo || !strings.Contains(said, "means nothing now") {
 			t.Errorf("abort after the end: %d: %s", code, said)
 		}

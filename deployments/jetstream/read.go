@@ -21,6 +21,7 @@ const (
 	readEvents  = "events"
 	readLast    = "last"    // the newest entry
 	readHistory = "history" // what became of rollouts
+	readJournal = "journal" // the entries that are kept
 )
 
 // localWait is how long to try without workers: who may not read gets no answer.

@@ -150,7 +150,7 @@ func (g grants) viewer() Role {
 
 // view is status, history, events, flags and workers, and changes nothing.
 func (g grants) view(r *Role) {
-	r.service(g.n.Subject("ask", g.slot), g.n.Subject("read", g.slot, readLast), g.n.Subject("read", g.slot, readHistory), g.n.Subject("about"))
+	r.service(g.n.Subject("ask", g.slot), g.n.Subject("read", g.slot, readLast), g.n.Subject("read", g.slot, readHistory), g.n.Subject("read", g.slot, readJournal), g.n.Subject("about"))
 	if g.scope.Service == "" {
 		r.service(g.n.Subject("slots", orAny(g.scope.Environment, "*")))
 	}

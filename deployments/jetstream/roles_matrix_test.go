@@ -41,6 +41,7 @@ var mayPublish = map[string]string{
 	"serin.read." + mine + ".last":      "ci operator viewer",
 	"serin.read." + others + ".last":    "",
 	"serin.read." + mine + ".history":   "operator viewer",
+	"serin.read." + mine + ".journal":   "operator viewer",
 	"serin.read." + others + ".history": "",
 	"serin.slots":                       "",
 	"serin.slots.production":            "",

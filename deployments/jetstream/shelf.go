@@ -72,8 +72,10 @@ func (s *shelf) read(ctx context.Context, r Request, q query) (any, error) {
 		return s.last(ctx, r.Slot)
 	case readHistory:
 		return s.history(ctx, r.Slot, q)
+	case readJournal:
+		return s.entries(ctx, r.Slot, q)
 	}
-	return nil, refuse(Invalid, "%q cannot be read: known are %s, %s, %s", r.Verb, readEvents, readLast, readHistory)
+	return nil, refuse(Invalid, "%q cannot be read: known are %s, %s, %s, %s", r.Verb, readEvents, readLast, readHistory, readJournal)
 }
 
 func (s *shelf) journal(ctx context.Context) (*Journal, error) {
