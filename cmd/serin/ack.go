@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -78,7 +80,11 @@ func orderCommand(env Env, c *steps.Command, short string) *cobra.Command {
 			if c.By == "" {
 				c.By = env.Getenv("USER")
 			}
-			reply, err := r.client().Command(cmd.Context(), deployments.Slot{Environment: environment, Service: args[0]}, string(c.Verb), *c)
+			s := deployments.Slot{Environment: environment, Service: args[0]}
+			if c.Rollout == "" {
+				c.Rollout = r.meant(cmd.Context(), s)
+			}
+			reply, err := r.client().Command(cmd.Context(), s, string(c.Verb), *c)
 			return answered(env, reply, err, string(c.Verb)+": done")
 		},
 	}
@@ -86,7 +92,20 @@ func orderCommand(env Env, c *steps.Command, short string) *cobra.Command {
 	cmd.Flags().StringVar(&environment, "env", deployments.DefaultEnvironment, "environment")
 	cmd.Flags().StringVar(&c.By, "by", "", "who orders it (default: USER); on record beside the name that NATS vouches for, or as unverified")
 	cmd.Flags().StringVar(&c.Reason, "reason", "", "why")
+	cmd.Flags().StringVar(&c.Rollout, "rollout", "", "the rollout that is meant (default: the one under way now)")
 	return cmd
+}
+
+// meant is the rollout under way, as far as this user may know: an order that arrives late, from a worker that was
+// frozen with it, must not be obeyed for the next one.
+func (r *remote) meant(ctx context.Context, s deployments.Slot) string {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	last, err := r.reader().Last(ctx, s)
+	if err != nil || !last.State.Live() {
+		return ""
+	}
+	return last.Rollout
 }
 
 func newOrders(env Env) []*cobra.Command {
