@@ -181,7 +181,7 @@ func (x *executor) report(ctx context.Context, w Wish, o steps.Observed, err err
 	a := steps.Applied{Seq: w.Seq, Target: w.Target, Observed: o.Share, Confirmed: o.Confirmed && err == nil, How: o.How}
 	if err != nil {
 		a.Err = err.Error()
-		x.worker.Log.WarnContext(ctx, map[bool]string{true: "not ready", false: "exposure is not confirmed"}[w.Target == steps.Ready], slog.String("slot", w.Slot.String()), slog.String("rollout", w.Rollout),
+		x.worker.Log.WarnContext(ctx, "not confirmed", slog.String("slot", w.Slot.String()), slog.String("rollout", w.Rollout),
 			slog.Uint64("seq", w.Seq), slog.String("target", string(w.Target)), slog.Any("error", err))
 	}
 	select {

@@ -51,20 +51,6 @@ func ParsePolicies(file string, text []byte) ([]Policy, diag.Findings) {
 	return out, f.Findings.Sorted()
 }
 
-// PolicyFor finds the policy of a slot in the text of a file that was checked before.
-func PolicyFor(s Slot, text []byte) (Policy, error) {
-	ps, findings := ParsePolicies(s.String(), text)
-	if err := findings.Err(); err != nil {
-		return Policy{}, err
-	}
-	for _, p := range ps {
-		if p.Slot == s {
-			return p, nil
-		}
-	}
-	return Policy{}, ErrNoPolicy
-}
-
 func parsePolicy(doc yamldoc.Value) Policy {
 	m := doc.Map("apiVersion", "service", "environment", "prometheus", "traffic", "diluted", "steps", "defaults", "vars", "rules",
 		"on_failure", "on_promote", "on_new_release", "first_release", "ready", "advance", "freeze", "confirm_within", "recovery")

@@ -3,6 +3,7 @@ package deployments_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,8 +15,11 @@ func TestAWorkerThatTakesOverReadsTheInstantThatWasMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.policy = strings.Replace(w.policy, "weight: 5, bake: 1m", "weight: 5, bake: 10h", 1)
+		var mu sync.Mutex
 		var read []time.Time
 		w.verdict = func(string, int) analysis.Judgement {
+			mu.Lock()
+			defer mu.Unlock()
 			read = append(read, time.Now())
 			return analysis.Judgement{Verdict: analysis.Healthy, Data: true}
 		}
@@ -25,7 +29,9 @@ func TestAWorkerThatTakesOverReadsTheInstantThatWasMissed(t *testing.T) {
 		died := make(chan error)
 		go func() { died <- w.worker("first").Run(ctx) }()
 		time.Sleep(11 * time.Second)
+		mu.Lock()
 		last := read[len(read)-1]
+		mu.Unlock()
 		time.Sleep(time.Until(last.Add(9 * time.Second)))
 		cancel()
 		<-died

@@ -7,11 +7,8 @@ import (
 
 // Describe says in one clause what changed between two revisions of a rollout.
 func Describe(prev, next Rollout) string {
-	if next.Full && !prev.Full {
-		return "a person ended the bakes of all steps"
-	}
-	if next.Approved && !prev.Approved {
-		return "approved"
+	if s := next.leave(prev); s != "" {
+		return s
 	}
 	if prev.Phase != next.Phase || prev.Seq != next.Seq {
 		return next.headline()
@@ -19,23 +16,51 @@ func Describe(prev, next Rollout) string {
 	if s := next.holdChange(prev); s != "" {
 		return s
 	}
-	switch {
-	case next.Unconfirmed && !prev.Unconfirmed:
-		return "not confirmed within " + next.Plan.ConfirmWithin.String() + ": " + strings.TrimSpace(next.LastError+" (goes on being tried)")
-	case prev.Paused != next.Paused:
-		return map[bool]string{true: "paused", false: "resumed"}[next.Paused]
-	case next.SkipBake && !prev.SkipBake:
-		return "a person ended the bake"
-	case next.Since != prev.Since && next.Phase == Pending:
-		return map[bool]string{true: "waiting for the advance window", false: "asking whether it is ready"}[next.Checking.IsZero()]
-	case next.LastError != prev.LastError && next.LastError != "" && next.Phase == Pending:
-		return "not ready yet: " + next.LastError
-	case next.LastError != prev.LastError && next.LastError != "":
-		return "not confirmed yet: " + next.LastError
-	case next.Retries != prev.Retries:
-		return "trying again"
+	if s := next.orderChange(prev); s != "" {
+		return s
+	}
+	if s := next.trouble(prev); s != "" {
+		return s
 	}
 	return strings.Join(append(next.actionChanges(prev), next.ruleChanges(prev)...), ", ")
+}
+
+// leave is an order that lets the rollout go on, whatever else it changes.
+func (r Rollout) leave(prev Rollout) string {
+	switch {
+	case r.Full && !prev.Full:
+		return "a person ended the bakes of all steps"
+	case r.Approved && !prev.Approved:
+		return "approved"
+	}
+	return ""
+}
+
+func (r Rollout) orderChange(prev Rollout) string {
+	switch {
+	case prev.Paused != r.Paused:
+		return map[bool]string{true: "paused", false: "resumed"}[r.Paused]
+	case r.SkipBake && !prev.SkipBake:
+		return "a person ended the bake"
+	case r.Retries != prev.Retries:
+		return "trying again"
+	}
+	return ""
+}
+
+// trouble is what keeps the rollout from being ready, or its exposure from being confirmed.
+func (r Rollout) trouble(prev Rollout) string {
+	switch fresh := r.LastError != prev.LastError && r.LastError != ""; {
+	case r.Unconfirmed && !prev.Unconfirmed:
+		return "not confirmed within " + r.Plan.ConfirmWithin.String() + ": " + strings.TrimSpace(r.LastError+" (goes on being tried)")
+	case r.Since != prev.Since && r.Phase == Pending:
+		return map[bool]string{true: "waiting for the advance window", false: "asking whether it is ready"}[r.Checking.IsZero()]
+	case fresh && r.Phase == Pending:
+		return "not ready yet: " + r.LastError
+	case fresh:
+		return "not confirmed yet: " + r.LastError
+	}
+	return ""
 }
 
 func (r Rollout) holdChange(prev Rollout) string {

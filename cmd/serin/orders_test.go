@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -64,7 +63,7 @@ func newOrdered(t *testing.T) *ordered {
 		t.Fatal(err, findings)
 	}
 	o.d, err = newDaemon(t.Context(), daemonConfig{Policies: files, NATS: natsFlags{data: "data"}, Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0",
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Env: o.env})
+		Log: slog.New(slog.DiscardHandler), Env: o.env})
 	if err != nil {
 		t.Fatal(err)
 	}
