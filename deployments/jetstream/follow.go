@@ -132,34 +132,85 @@ type progress struct {
 // read delivers from one consumer until that breaks, the sink has enough, or ctx ends.
 func (p *progress) read(ctx context.Context, c jetstream.Consumer) error {
 	stored := c.CachedInfo().NumPending
-	if stored == 0 && !p.enough() {
-		return nil
+	n, err := p.load(ctx, c, stored)
+	if err != nil || p.stop != nil || stored == 0 && !p.enough() {
+		return err
 	}
-	iter, err := c.Messages(jetstream.PullMaxMessages(256), jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(3*time.Second))
+	iter, err := c.Messages(jetstream.PullMaxMessages(256), jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(followBeat))
 	if err != nil {
 		return err
 	}
 	defer iter.Stop()
-	for n := uint64(1); ; n++ {
+	for {
 		msg, err := iter.Next(jetstream.NextContext(ctx))
 		if err != nil {
 			return err
 		}
-		meta, err := msg.Metadata()
-		if err != nil {
+		n++
+		if err := p.take(msg, n, stored); err != nil || p.stop != nil {
 			return err
 		}
-		if meta.Sequence.Consumer != n {
-			return errGap
+	}
+}
+
+const (
+	// loadWait bounds one request for what is stored, and loadTries how often it is made in vain. In a cluster the
+	// server of this connection may not have heard of a new consumer yet: it then drops the request without a word.
+	loadWait  = 500 * time.Millisecond
+	loadTries = 6
+	// followBeat is how often an idle consumer says that it is there. A request that was dropped is noticed after two.
+	followBeat = time.Second
+)
+
+var errSilent = errors.New("the consumer does not answer")
+
+// load delivers what was stored when the consumer was made. It returns how many messages that were.
+func (p *progress) load(ctx context.Context, c jetstream.Consumer, stored uint64) (n uint64, err error) {
+	for silent := 0; n < stored && !p.told; {
+		batch, err := c.Fetch(int(min(stored-n, 256)), jetstream.FetchMaxWait(loadWait))
+		if err != nil {
+			return n, err
 		}
-		if p.stop = p.each(msg, meta); p.stop != nil {
-			return nil
+		before := n
+		for msg := range batch.Messages() {
+			n++
+			if err := p.take(msg, n, stored); err != nil || p.stop != nil {
+				return n, err
+			}
 		}
-		p.last = meta.Sequence.Stream
-		if (n >= stored || meta.NumPending == 0) && !p.enough() {
-			return nil
+		switch {
+		case ctx.Err() != nil:
+			return n, ctx.Err()
+		case batch.Error() != nil:
+			return n, batch.Error()
+		case n > before:
+			silent = 0
+		case silent == loadTries:
+			return n, errSilent
+		default:
+			silent++
 		}
 	}
+	return n, nil
+}
+
+// take delivers the nth message of a consumer.
+func (p *progress) take(msg jetstream.Msg, n, stored uint64) error {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return err
+	}
+	if meta.Sequence.Consumer != n {
+		return errGap
+	}
+	if p.stop = p.each(msg, meta); p.stop != nil {
+		return nil
+	}
+	p.last = meta.Sequence.Stream
+	if n >= stored || meta.NumPending == 0 {
+		p.enough()
+	}
+	return nil
 }
 
 // enough tells the sink, once, that it has caught up, and reports whether to go on.
