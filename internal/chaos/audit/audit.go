@@ -118,7 +118,7 @@ func Audit(l Left) Result {
 	a.calls("webhook", l.Webhook, owed.messages)
 	a.moved()
 	var worst time.Duration
-	r.OutageTime, worst = outageTime(l.Faults), a.gaps()
+	r.OutageTime, worst = l.outageTime(), a.gaps()
 	r.WorstGap = round(float64(worst) / float64(max(l.Run.Interval, 1)))
 	r.Failover = round(a.failover().Seconds())
 	return a.count(r)

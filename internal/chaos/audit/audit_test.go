@@ -245,3 +245,24 @@ func TestWhatARunLeavesIsReadBack(t *testing.T) {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
 }
+
+func TestAnElectionCountsAsAnOutage(t *testing.T) {
+	var l Left
+	for at := time.Duration(0); at < 20*time.Second; at += 100 * time.Millisecond {
+		if at <= 5*time.Second || at >= 12*time.Second {
+			l.Journal = append(l.Journal, deployments.Entry{At: after(at)})
+		}
+	}
+	l.Faults = []chaos.Fault{{Kind: chaos.KillServer, Target: "n1", From: after(5 * time.Second), To: after(8 * time.Second)}}
+	if got := l.outages(); len(got) != 1 || !got[0].from.Equal(after(5*time.Second)) || !got[0].to.Equal(after(12*time.Second)) {
+		t.Errorf("outages %v, want from 5 s to 12 s", got)
+	}
+	l.Faults[0].Kind = chaos.KillWorker
+	if got := l.outages(); len(got) > 0 {
+		t.Errorf("the kill of a worker counts as %v", got)
+	}
+	l.Faults[0].Kind, l.Journal = chaos.KillServer, l.Journal[40:]
+	if got := l.outages(); len(got) > 0 {
+		t.Errorf("a journal that is silent anyway counts as %v", got)
+	}
+}

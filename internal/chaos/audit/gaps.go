@@ -20,7 +20,7 @@ type span struct {
 
 // gaps finds rollouts that nobody evaluated for more than two intervals, and returns the worst gap.
 func (a *auditor) gaps() time.Duration {
-	outages := outages(a.Faults)
+	outages := a.outages()
 	asked := map[string][]time.Time{}
 	for _, e := range a.Evaluations {
 		asked[e.Service] = append(asked[e.Service], e.At)
@@ -72,7 +72,7 @@ func measured(s deployments.State) bool {
 }
 
 // longest is the longest time of the span without an evaluation, and when it began. Times are sorted.
-func (s span) longest(times []time.Time, outages []chaos.Fault) (gap time.Duration, at time.Time) {
+func (s span) longest(times []time.Time, outages []span) (gap time.Duration, at time.Time) {
 	last := s.from
 	consider := func(to time.Time) {
 		if d := without(last, to, outages); d > gap {
@@ -90,34 +90,76 @@ func (s span) longest(times []time.Time, outages []chaos.Fault) (gap time.Durati
 }
 
 // without is the longest part of a gap outside outages: up to one's beginning, and from its end.
-func without(from, to time.Time, outages []chaos.Fault) time.Duration {
+func without(from, to time.Time, outages []span) time.Duration {
 	var longest time.Duration
 	for _, o := range outages {
-		if o.To.Before(from) || o.From.After(to) {
+		if o.to.Before(from) || o.from.After(to) {
 			continue
 		}
-		longest = max(longest, o.From.Sub(from))
-		from = later(from, o.To)
+		longest = max(longest, o.from.Sub(from))
+		from = later(from, o.to)
 	}
 	return max(longest, to.Sub(from))
 }
 
-// outages are the times without any server, in order.
-func outages(faults []chaos.Fault) []chaos.Fault {
-	var out []chaos.Fault
-	for _, f := range faults {
+const (
+	// leaderless is how long nothing at all must be written, after a server was killed, for the journal to have been
+	// without a leader. The servers take 4 to 9 s to elect one.
+	leaderless = time.Second
+	// busy is how many entries there must have been in the five seconds before: else silence says nothing.
+	busy = 25
+)
+
+// outages are the times in which nobody could write the journal, in order: no server ran, or the servers had not elected
+// a leader yet.
+func (l Left) outages() []span {
+	var all []span
+	for _, f := range l.Faults {
 		if f.Kind == chaos.Outage {
-			out = append(out, f)
+			all = append(all, span{from: f.From, to: f.To})
+		}
+		if f.Kind != chaos.Outage && f.Kind != chaos.KillServer {
+			continue
+		}
+		if s, ok := l.unwritten(f); ok {
+			all = append(all, s)
 		}
 	}
-	slices.SortFunc(out, func(x, y chaos.Fault) int { return x.From.Compare(y.From) })
+	slices.SortFunc(all, func(x, y span) int { return x.from.Compare(y.from) })
+	var out []span
+	for _, s := range all {
+		if n := len(out); n > 0 && !s.from.After(out[n-1].to) {
+			out[n-1].to = later(out[n-1].to, s.to)
+			continue
+		}
+		out = append(out, s)
+	}
 	return out
 }
 
-func outageTime(faults []chaos.Fault) float64 {
+// unwritten is the longest time around the kill of a server in which no entry of any rollout was written.
+func (l Left) unwritten(f chaos.Fault) (longest span, ok bool) {
+	const election, before = 10 * time.Second, 5 * time.Second
+	written := 0
+	for i, e := range l.Journal {
+		if e.At.After(f.From.Add(-before)) && !e.At.After(f.From) {
+			written++
+		}
+		if i == 0 {
+			continue
+		}
+		s := span{from: l.Journal[i-1].At, to: e.At}
+		if s.to.After(f.From) && s.from.Before(f.To.Add(election)) && s.to.Sub(s.from) > longest.to.Sub(longest.from) {
+			longest = s
+		}
+	}
+	return longest, written >= busy && longest.to.Sub(longest.from) >= leaderless
+}
+
+func (l Left) outageTime() float64 {
 	var sum time.Duration
-	for _, f := range outages(faults) {
-		sum += f.To.Sub(f.From)
+	for _, s := range l.outages() {
+		sum += s.to.Sub(s.from)
 	}
 	return round(sum.Seconds())
 }
