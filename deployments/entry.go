@@ -21,6 +21,7 @@ type State struct {
 	Rollout    *steps.Rollout `json:"rollout,omitempty"`    // the live rollout, or the last one
 	Release    *Release       `json:"release,omitempty"`    // the release it came from
 	Policy     string         `json:"policy,omitempty"`     // hash of the policy it runs by
+	Source     string         `json:"source,omitempty"`     // the policy's own Prometheus, for links; no secrets
 	Stable     string         `json:"stable,omitempty"`     // the last promoted version
 	Queue      []Queued       `json:"queue,omitempty"`      // releases that wait for the slot, at most MaxQueue
 	Generation uint64         `json:"generation,omitempty"` // counts the slot's rollouts: a later one fences off an earlier

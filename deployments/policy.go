@@ -3,6 +3,7 @@ package deployments
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/url"
 	"time"
 
 	"github.com/serin-cd/serin/analysis"
@@ -139,6 +140,19 @@ func (p Policy) others(r steps.Rollout) rules.Vars {
 		return rules.Vars{Version: r.Version, Variant: "off"}
 	}
 	return rules.Vars{Version: r.Stable, Variant: r.Stable}
+}
+
+// sourceURL is where a person finds the policy's Prometheus: no secrets; "" where it is the daemon's own.
+func (p Policy) sourceURL() string {
+	if p.Source == nil {
+		return ""
+	}
+	u, err := url.Parse(p.Source.URL)
+	if err != nil {
+		return ""
+	}
+	u.User, u.RawQuery = nil, ""
+	return u.String()
 }
 
 // SourceID is the identity of the policy's Prometheus; "" is the daemon's own.

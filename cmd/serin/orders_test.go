@@ -141,6 +141,18 @@ func TestOrdersOfAPerson(t *testing.T) {
 		if code, said := o.serin("replay", "checkout-nothing"); code != exitNo || !strings.Contains(said, "serin history") {
 			t.Errorf("replay of nothing: %d: %s", code, said)
 		}
+		for output, want := range map[string][]string{
+			"text":     {"checkout 1.1.0 in production: promoted\n", "a person ended the bakes of all steps, by ada (unverified): known to be good", "/graph?g0.expr=up", "healthy"},
+			"markdown": {"## checkout 1.1.0 in production: promoted\n", "| up | healthy |", "```promql\nup{version=\"1.1.0\"}\n```"},
+			"json":     {`"outcome": "promoted"`, `"decides": true`, `"by": "ada (unverified)"`},
+		} {
+			code, said := o.serin("explain", e.Rollout, "-o", output)
+			for _, w := range want {
+				if code != exitOK || !strings.Contains(said, w) {
+					t.Errorf("explain -o %s: %d: no %q in %s", output, code, w, said)
+				}
+			}
+		}
 		if code, said := o.serin("abort", "checkout"); code != exitNo || !strings.Contains(said, "means nothing now") {
 			t.Errorf("abort after the end: %d: %s", code, said)
 		}

@@ -67,6 +67,7 @@ func newRoot(env Env) *cobra.Command {
 		newRelease(env),
 		newStatus(env),
 		newHistory(env),
+		newExplain(env),
 		newReplay(env),
 		newWorkers(env),
 		newCheck(env),

@@ -1,0 +1,43 @@
+package deployments_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/serin-cd/serin/analysis"
+	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/steps"
+)
+
+func TestARolloutIsExplainedByWhatItsDecisionsRestOn(t *testing.T) {
+	var entries []deployments.Entry
+	synctest.Test(t, func(t *testing.T) {
+		entries = slices.DeleteFunc(story(t).journal.Entries(), func(e deployments.Entry) bool { return e.State.Rollout.Version != "1.1.0" })
+	})
+	x := deployments.Explain(entries)
+	if x.Outcome != steps.Restored || x.Cause != steps.ByRules || len(x.Moments) != len(entries) {
+		t.Fatalf("%s %s in %d moments of %d entries", x.Outcome, x.Cause, len(x.Moments), len(entries))
+	}
+	for what, is := range map[string]func(deployments.Moment) bool{
+		"the advance with its readings": func(m deployments.Moment) bool {
+			return m.Note == "requesting 25 %" && m.Decides && m.Step == 1 && m.Percent == 5 && m.Evidence[0].Verdict == analysis.Healthy
+		},
+		"the verdict that turned it back": func(m deployments.Moment) bool {
+			return m.Phase == steps.Reverting && m.Decides && m.Step == 2 && m.Evidence[0].Verdict == analysis.Unhealthy && m.Evidence[0].Reason == "18 % > 5 %"
+		},
+		"a failing rule": func(m deployments.Moment) bool {
+			return m.Note == "errors fails" && !m.Decides && len(m.Evidence) == 1
+		},
+		"a confirmation": func(m deployments.Moment) bool {
+			return m.Note == "5 % confirmed" && !m.Decides && len(m.Evidence) == 0
+		},
+	} {
+		if !slices.ContainsFunc(x.Moments, is) {
+			t.Errorf("%s is missing in %+v", what, x.Moments)
+		}
+	}
+	if len(x.Actions) != 1 || x.Actions[0].Confirmed.IsZero() {
+		t.Errorf("actions %+v", x.Actions)
+	}
+}
