@@ -22,7 +22,7 @@ func newCheck(env Env) *cobra.Command {
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return check(env, args, output) },
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or github (annotations of a workflow)")
 	return cmd
 }
 
@@ -32,6 +32,10 @@ func check(env Env, paths []string, output string) error {
 		return exitError{code: exitUsage, err: err}
 	}
 	switch output {
+	case "github":
+		for _, f := range findings {
+			fmt.Fprintln(env.Stdout, annotation(f))
+		}
 	case "json":
 		if findings == nil {
 			findings = diag.Findings{}
@@ -50,7 +54,7 @@ func check(env Env, paths []string, output string) error {
 			printFinding(env.Stdout, f, sources[f.File])
 		}
 	default:
-		return textOrJSON(output)
+		return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json, github", output)}
 	}
 	return checked(env, files, findings, output)
 }
@@ -89,6 +93,20 @@ func printFinding(w io.Writer, f diag.Finding, lines []string) {
 	if f.Cure != "" {
 		fmt.Fprintf(w, "    cure: %s\n", f.Cure)
 	}
+}
+
+// annotation is a finding as a workflow command of GitHub Actions.
+func annotation(f diag.Finding) string {
+	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	kind, text := "error", f.Message
+	if f.Severity == diag.Warning {
+		kind = "warning"
+	}
+	if f.Cure != "" {
+		text += "; " + f.Cure
+	}
+	return fmt.Sprintf("::%s file=%s,line=%d,col=%d::%s", kind, property.Replace(f.File), max(f.Line, 1), max(f.Column, 1), data.Replace(clean(text)))
 }
 
 // count is a number and a noun.
