@@ -20,6 +20,10 @@ func (a Analyst) Measure(ctx context.Context, rs []Request, at time.Time) []Judg
 	for i, r := range rs {
 		f := &facts[i]
 		f.At, f.Seen, f.Window = at, r.Seen, Clip(r.Rule, r.Since, r.Inside, at)
+		if !r.Rule.ReadAt(r.Vars.Weight) {
+			f.NotRead = "not read at " + text(r.Vars.Weight, 4) + " %"
+			continue
+		}
 		if f.Window.Proof == ProvesNothing {
 			continue
 		}
@@ -45,7 +49,7 @@ func (a Analyst) Measure(ctx context.Context, rs []Request, at time.Time) []Judg
 
 // followUp asks what decides a reading that did not pass, or explains it to a person.
 func (f *Facts) followUp(r Request, j Judgement, b *batch) {
-	if j.Verdict == Outage || f.Window.Proof == ProvesNothing || f.Stable != nil {
+	if f.NotRead != "" || j.Verdict == Outage || f.Window.Proof == ProvesNothing || f.Stable != nil {
 		return
 	}
 	failing := j.Verdict == Unhealthy

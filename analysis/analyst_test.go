@@ -41,6 +41,8 @@ func TestMeasureAsksNoMoreThanTheVerdictNeeds(t *testing.T) {
 	both.Rule.Query = rules.MustCompile(`max(l{version="{{version}}"}) / max(l{version="{{stable_version}}"})`)
 	passing := request(latency())
 	passing.Seen, passing.Rule.OnNoData = true, rules.Pass
+	later := request(errorRatio())
+	later.Rule.Steps, later.Vars.Weight = []float64{25, 50}, 5
 	round1 := []string{badNew, totalNew}
 	for name, c := range map[string]struct {
 		request Request
@@ -57,6 +59,7 @@ func TestMeasureAsksNoMoreThanTheVerdictNeeds(t *testing.T) {
 		"few and bad ask for stable too":        {request(errorRatio()), map[string]Result{badNew: vector(4), totalNew: vector(12), totalStep: vector(60)}, [][]string{round1, {totalStep, badStable, totalStable}}, Unhealthy},
 		"critical does not wait for samples":    {first, map[string]Result{badNew: vector(12), totalNew: vector(12)}, [][]string{round1}, Unhealthy},
 		"fixed counts cannot be counted longer": {fixedCounts, map[string]Result{totalNew: vector(12)}, [][]string{round1}, Inconclusive},
+		"a rule of later steps asks nothing":    {later, nil, nil, Healthy},
 		"no data, never seen":                   {request(errorRatio()), nil, [][]string{round1}, NoData},
 		"no data, seen: is stable there?":       {seen, map[string]Result{totalStable: vector(100)}, [][]string{round1, {badStable, totalStable}}, Unhealthy},
 		"no requests, seen":                     {seen, map[string]Result{totalNew: vector(0)}, [][]string{round1}, NoData},

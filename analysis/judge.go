@@ -16,6 +16,7 @@ type Facts struct {
 	Stable *Answer // the same questions about the stable version; nil: not asked, or there is none
 
 	Control Control // of a rule that compares
+	NotRead string  // why the rule is not read in this step
 
 	StepTotal  *Result       // Total again, since the step's confirmed start; nil: not asked
 	StepWindow time.Duration // the window of StepTotal
@@ -25,6 +26,9 @@ type Facts struct {
 // from before proves nothing; then data, samples, value. What is not known is never healthy.
 func Judge(rule rules.Rule, f Facts) Judgement {
 	j := Judgement{Rule: rule.Name, Reading: f.reading()}
+	if f.NotRead != "" {
+		return j.is(Healthy, f.NotRead)
+	}
 	if why := f.fault(); why != "" {
 		return j.outage(why)
 	}

@@ -34,6 +34,8 @@ func Clip(rule rules.Rule, since, inside, at time.Time) Window {
 	w := Window{Length: min(rule.Window, exposed), Clipped: rule.Window > exposed}
 	reach := reach(rule, w.Length)
 	switch {
+	case !inside.IsZero() && at.Before(inside.Add(rule.Warmup)):
+		w.Why = "warming up for " + rule.Warmup.String() + " of the step"
 	case reach > exposed:
 		// Clipping did not help: a range or an offset is written into the expression.
 		w.Why = "window reaches behind the first exposure"

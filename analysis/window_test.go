@@ -16,6 +16,8 @@ func TestWindowsAreClippedToTheRollout(t *testing.T) {
 	fixed.Query = rules.MustCompile(`sum(rate(errors{version="canary"}[5m]))`)
 	offset := latency()
 	offset.Query = rules.MustCompile(`sum(rate(errors[{{window}}] offset 1m))`)
+	cold := errorRatio()
+	cold.Warmup = 3 * time.Minute
 	const behind, early = "window reaches behind the first exposure", "window reaches behind the step's start"
 	for name, c := range map[string]struct {
 		rule          rules.Rule
@@ -35,6 +37,8 @@ func TestWindowsAreClippedToTheRollout(t *testing.T) {
 		"hard-coded range":                 {fixed, ago(5 * time.Minute), ago(5 * time.Minute), Window{Length: 2 * time.Minute, Proof: ProvesHealth}},
 		"hard-coded range, step begun":     {fixed, ago(9 * time.Minute), ago(3 * time.Minute), Window{Length: 2 * time.Minute, Proof: ProvesFaults, Why: early}},
 		"offset, too early":                {offset, ago(150 * time.Second), ago(150 * time.Second), Window{Length: 2 * time.Minute, Why: behind}},
+		"warming up":                       {cold, ago(9 * time.Minute), ago(179 * time.Second), Window{Length: 2 * time.Minute, Why: "warming up for 3m0s of the step"}},
+		"warmed up":                        {cold, ago(9 * time.Minute), ago(3 * time.Minute), Window{Length: 2 * time.Minute, Proof: ProvesHealth}},
 		"an instant selector looks back 0": {latency(), ago(time.Second), ago(time.Second), Window{Length: time.Second, Clipped: true, Proof: ProvesHealth}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -192,6 +192,18 @@ func (p *Policy) checkTogether(m yamldoc.Map) {
 		}
 	}
 	p.checkGuards(m)
+	p.checkWeights(m)
+}
+
+// checkWeights demands that rules are read in steps that there are.
+func (p *Policy) checkWeights(m yamldoc.Map) {
+	for _, r := range p.Rules {
+		for _, w := range r.Steps {
+			if !slices.ContainsFunc(p.Plan.Steps, func(s steps.Step) bool { return s.Share.Percent() == w }) {
+				m.Get("rules").Errorf("name weights of the policy's steps", "rule %s is read at %v %%, and there is no such step", r.Name, w)
+			}
+		}
+	}
 }
 
 // checkGuards demands a rule that can stop a release.

@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 	"regexp"
+	"strconv"
+	"strings"
 
 	"github.com/serin-cd/serin/internal/diag"
 	"github.com/serin-cd/serin/internal/diag/yamldoc"
@@ -12,7 +14,7 @@ import (
 const MaxRules = 200
 
 // ruleKeys are the keys of a rule, besides the settings.
-var ruleKeys = append([]string{"name", "bad", "total", "query", "min", "max", "critical_max", "critical_min", "compare", "on_fail"}, settingKeys...)
+var ruleKeys = append([]string{"name", "bad", "total", "query", "min", "max", "critical_max", "critical_min", "compare", "on_fail", "steps"}, settingKeys...)
 
 var ruleName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,63}$`)
 
@@ -84,13 +86,35 @@ func (p *ruleParser) missing(cure, format string, args ...any) {
 func (p *ruleParser) settings(base settings) {
 	s := readSettings(p.Map, base)
 	r := &p.rule
-	r.Schedule, r.Window, r.For = s.schedule, s.window, s.holdFor
+	r.Schedule, r.Window, r.For, r.Warmup = s.schedule, s.window, s.holdFor, s.warmup
+	r.Steps = p.weights(p.Get("steps"))
 	r.OnNoData, r.OnDataLost, r.OnFail = s.onNoData, s.onDataLost, Rollback
 	r.AlertAfter, r.OutageAlertAfter, r.FailAfter = s.alertAfter, s.outageAlertAfter, s.failAfter
 	r.MinSamples = s.minSamples
 	if w, ok := p.Get("on_fail").Word(string(Rollback), string(Hold), string(Notify)); ok {
 		r.OnFail = Response(w)
 	}
+}
+
+// weights reads the weights at which the rule is read. Whether the policy has such steps is seen there.
+func (p *ruleParser) weights(v yamldoc.Value) []float64 {
+	var out []float64
+	for _, item := range v.List() {
+		text, ok := item.String()
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "%")), 64)
+		if err != nil || !(n > 0 && n <= 100) {
+			item.Errorf("write weights of the policy's steps, as in [25, 50, 100]", "%q is no weight", text)
+			continue
+		}
+		out = append(out, n)
+	}
+	if v.IsList() && len(v.List()) == 0 {
+		v.Errorf("leave it out: the rule is then read in all steps", "the rule is read in no step")
+	}
+	return out
 }
 
 // form reads what the rule measures: a ratio, or a value.

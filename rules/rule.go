@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"time"
 
 	"github.com/serin-cd/serin/internal/diag"
@@ -35,6 +36,8 @@ type Rule struct {
 
 	Schedule   Schedule
 	Window     time.Duration // what {{window}} stands for, before it is clipped
+	Warmup     time.Duration // readings before this much of a step has gone by count for nothing
+	Steps      []float64     // weights in percent at which the rule is read; none: at all
 	OnNoData   Response      // Hold (default), Pass or Rollback
 	OnDataLost Response      // Rollback (default) or Hold
 
@@ -49,6 +52,11 @@ type Tolerance struct {
 	AlertAfter       time.Duration `json:"alert_after,omitempty"` // a hold is told to a person after this; outages after OutageAlertAfter
 	OutageAlertAfter time.Duration `json:"outage_alert_after,omitempty"`
 	FailAfter        time.Duration `json:"fail_after,omitempty"` // a hold of this length is a failure; 0: never
+}
+
+// ReadAt reports whether the rule is read at a weight, in percent. Without traffic, after a rollback, it is.
+func (r Rule) ReadAt(weight float64) bool {
+	return len(r.Steps) == 0 || weight == 0 || slices.Contains(r.Steps, weight)
 }
 
 // Ratio reports whether the rule is a ratio of counts.

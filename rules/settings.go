@@ -8,12 +8,12 @@ import (
 )
 
 // settingKeys are the keys that a rule may have, and `defaults:` for all rules.
-var settingKeys = []string{"interval", "window", "for", "min_samples", "on_no_data", "on_data_lost", "alert_after", "fail_after"}
+var settingKeys = []string{"interval", "window", "warmup", "for", "min_samples", "on_no_data", "on_data_lost", "alert_after", "fail_after"}
 
 // settings are what a rule has whatever it measures.
 type settings struct {
 	schedule                     Schedule
-	window, holdFor              time.Duration
+	window, holdFor, warmup      time.Duration
 	minSamples                   float64
 	onNoData, onDataLost         Response
 	alertAfter, outageAlertAfter time.Duration
@@ -33,6 +33,9 @@ func readSettings(m yamldoc.Map, s settings) settings {
 	s.window = readDuration(m.Get("window"), s.window, "leave it out for 2m")
 	if d, ok := m.Get("for").Duration(); ok {
 		s.holdFor = d
+	}
+	if d, ok := m.Get("warmup").Duration(); ok {
+		s.warmup = d
 	}
 	if n, ok := readCount(m.Get("min_samples")); ok {
 		s.minSamples = n
