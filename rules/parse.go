@@ -87,6 +87,9 @@ func (p *ruleParser) settings(base settings) {
 	s := readSettings(p.Map, base)
 	r := &p.rule
 	r.Schedule, r.Window, r.For, r.Warmup = s.schedule, s.window, s.holdFor, s.warmup
+	if r.InARow, r.InAStep = s.inARow, s.inAStep; r.InARow > 0 && !s.forWritten {
+		r.For = 0 // the row decides, unless the policy wants both
+	}
 	r.Steps = p.weights(p.Get("steps"))
 	r.OnNoData, r.OnDataLost, r.OnFail = s.onNoData, s.onDataLost, Rollback
 	r.AlertAfter, r.OutageAlertAfter, r.FailAfter = s.alertAfter, s.outageAlertAfter, s.failAfter

@@ -48,6 +48,8 @@ type Rule struct {
 type Tolerance struct {
 	Rule             string        `json:"rule"`
 	For              time.Duration `json:"for,omitempty"`         // how long a rule must fail without a healthy reading
+	InARow           int           `json:"in_a_row,omitempty"`    // and how many readings in a row must fail; 0: For alone decides
+	InAStep          int           `json:"in_a_step,omitempty"`   // so many failing readings of one step are too many, whatever lies between; 0: any number
 	OnFail           Response      `json:"on_fail"`               // Rollback (default), Hold or Notify
 	AlertAfter       time.Duration `json:"alert_after,omitempty"` // a hold is told to a person after this; outages after OutageAlertAfter
 	OutageAlertAfter time.Duration `json:"outage_alert_after,omitempty"`

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -8,12 +9,14 @@ import (
 )
 
 // settingKeys are the keys that a rule may have, and `defaults:` for all rules.
-var settingKeys = []string{"interval", "window", "warmup", "for", "min_samples", "on_no_data", "on_data_lost", "alert_after", "fail_after"}
+var settingKeys = []string{"interval", "window", "warmup", "for", "failures_in_a_row", "failures_in_a_step", "min_samples", "on_no_data", "on_data_lost", "alert_after", "fail_after"}
 
 // settings are what a rule has whatever it measures.
 type settings struct {
 	schedule                     Schedule
 	window, holdFor, warmup      time.Duration
+	forWritten                   bool // not For's default
+	inARow, inAStep              int
 	minSamples                   float64
 	onNoData, onDataLost         Response
 	alertAfter, outageAlertAfter time.Duration
@@ -32,8 +35,10 @@ func readSettings(m yamldoc.Map, s settings) settings {
 	s.schedule = readSchedule(m.Get("interval"), s.schedule)
 	s.window = readDuration(m.Get("window"), s.window, "leave it out for 2m")
 	if d, ok := m.Get("for").Duration(); ok {
-		s.holdFor = d
+		s.holdFor, s.forWritten = d, true
 	}
+	s.inARow = readFailures(m.Get("failures_in_a_row"), s.inARow)
+	s.inAStep = readFailures(m.Get("failures_in_a_step"), s.inAStep)
 	if d, ok := m.Get("warmup").Duration(); ok {
 		s.warmup = d
 	}
@@ -52,6 +57,19 @@ func readSettings(m yamldoc.Map, s settings) settings {
 	}
 	s.failAfter = readDuration(m.Get("fail_after"), s.failAfter, "leave it out: a hold then never becomes a failure")
 	return s
+}
+
+// readFailures reads a number of failing readings.
+func readFailures(v yamldoc.Value, otherwise int) int {
+	n, ok := v.Number()
+	if !ok {
+		return otherwise
+	}
+	if n < 1 || n > 1000 || n != math.Trunc(n) {
+		v.Errorf("write a whole number from 1 on, or leave it out", "%v is no number of readings", n)
+		return otherwise
+	}
+	return int(n)
 }
 
 func readSchedule(v yamldoc.Value, otherwise Schedule) Schedule {

@@ -140,6 +140,8 @@ func (r Rollout) ruleChanges(prev Rollout) []string {
 		switch {
 		case s.FailingSince.IsZero() != was.FailingSince.IsZero():
 			out = append(out, s.Rule+map[bool]string{true: " passes again", false: " fails"}[s.FailingSince.IsZero()])
+		case s.InAStep > was.InAStep:
+			out = append(out, fmt.Sprintf("%s fails, %d in a row", s.Rule, s.InARow))
 		case s.Recovered && !was.Recovered:
 			out = append(out, s.Rule+" recovered")
 		case s.Seen && !was.Seen:

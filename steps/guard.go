@@ -46,8 +46,9 @@ func (r Rollout) remember(m Measured) Rollout {
 			if s.FailingSince.IsZero() {
 				s.FailingSince = j.Reading.At
 			}
+			s = s.count(r.Plan.Rules[i], j.Reading.At)
 		case analysis.Healthy, analysis.Inconclusive:
-			s.FailingSince = time.Time{}
+			s.FailingSince, s.InARow = time.Time{}, 0
 		case analysis.NoData, analysis.Outage:
 		}
 		r.Rules[i] = s
@@ -55,7 +56,27 @@ func (r Rollout) remember(m Measured) Rollout {
 	return r
 }
 
-// failed is the rollback decision: the rules whose failing readings have gone on for their `for`, or are critical.
+// count counts a failing reading, once, where the rule has a budget of them.
+func (s RuleState) count(t rules.Tolerance, at time.Time) RuleState {
+	if t.InARow == 0 && t.InAStep == 0 || at.Equal(s.FailedAt) {
+		return s
+	}
+	s.FailedAt = at
+	s.InARow++
+	s.InAStep++
+	return s
+}
+
+// borne reports whether a rule's failing readings are still within what the plan bears.
+func (s RuleState) borne(t rules.Tolerance, at time.Time) bool {
+	if t.InAStep > 0 && s.InAStep >= t.InAStep {
+		return false
+	}
+	return at.Sub(s.FailingSince) < t.For || s.InARow < t.InARow
+}
+
+// failed is the rollback decision: the rules whose failing readings have gone on for their `for`,
+// are more than the rule's budgets, or are critical.
 func (r Rollout) failed(m Measured) (failed []string, cause Cause) {
 	cause = ByRules
 	for i, t := range r.Plan.Rules {
@@ -63,7 +84,7 @@ func (r Rollout) failed(m Measured) (failed []string, cause Cause) {
 		if !ok || j.Verdict != analysis.Unhealthy || t.OnFail != rules.Rollback {
 			continue
 		}
-		if !j.Critical && j.Reading.At.Sub(r.Rules[i].FailingSince) < t.For {
+		if !j.Critical && r.Rules[i].borne(t, j.Reading.At) {
 			continue
 		}
 		if j.Lost && len(failed) == 0 {

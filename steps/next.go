@@ -105,6 +105,9 @@ func (r Rollout) shift(now time.Time, step int) Rollout {
 	r.Want, r.Shifted, r.StepBegan = r.Plan.Steps[step].Share, now, time.Time{}
 	r.Held, r.Hold, r.Approved, r.SkipBake = 0, nil, false, false
 	r.Checking, r.LastError = time.Time{}, ""
+	for i := range r.Rules {
+		r.Rules[i].InAStep = 0
+	}
 	return r
 }
 

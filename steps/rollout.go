@@ -50,6 +50,9 @@ type RuleState struct {
 	Rule         string    `json:"rule"`
 	Seen         bool      `json:"seen,omitempty"`         // had data on this rollout
 	FailingSince time.Time `json:"failing_since,omitzero"` // the first of the failing readings in a row
+	FailedAt     time.Time `json:"failed_at,omitzero"`     // the last failing reading that was counted
+	InARow       int       `json:"in_a_row,omitempty"`     // failing readings in a row, where they are counted
+	InAStep      int       `json:"in_a_step,omitempty"`    // failing readings of this step, where they are counted
 	Recovered    bool      `json:"recovered,omitempty"`    // healthy again after the rollback
 }
 

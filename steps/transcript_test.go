@@ -231,6 +231,11 @@ func adjust(t *testing.T, p *steps.Plan, words []string) {
 		case "tolerance":
 			n, _ := strconv.Atoi(value)
 			p.Tolerance = steps.Percent(n)
+		case "row":
+			p.Rules[0].InARow, _ = strconv.Atoi(value)
+			p.Rules[0].For = 0
+		case "step":
+			p.Rules[0].InAStep, _ = strconv.Atoi(value)
 		case "ready":
 			p.ReadyWithin, _ = time.ParseDuration(value)
 		case "advance": // opens at that minute of every hour, for 20 minutes
