@@ -14,7 +14,7 @@ import (
 const MaxRules = 200
 
 // ruleKeys are the keys of a rule, besides the settings.
-var ruleKeys = append([]string{"name", "bad", "total", "query", "min", "max", "critical_max", "critical_min", "compare", "on_fail", "steps"}, settingKeys...)
+var ruleKeys = append([]string{"name", "bad", "total", "query", "min", "max", "critical_max", "critical_min", "compare", "on_fail", "steps", "uses", "with"}, settingKeys...)
 
 var ruleName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,63}$`)
 
@@ -56,6 +56,9 @@ type ruleParser struct {
 
 func (p *ruleParser) name(first map[string]diag.Position) {
 	v := p.Get("name")
+	if !v.Exists() && p.Has("uses") {
+		v = p.Get("uses") // a preset names its rule
+	}
 	if !v.Exists() {
 		p.missing("add `name: error-rate`", "the rule has no name")
 		return
@@ -63,6 +66,9 @@ func (p *ruleParser) name(first map[string]diag.Position) {
 	name, ok := v.String()
 	if !ok {
 		return
+	}
+	if !p.Has("name") {
+		name = strings.ReplaceAll(name, "/", "-")
 	}
 	p.rule.Name, p.rule.Rule = name, name
 	if !ruleName.MatchString(name) {
@@ -124,6 +130,10 @@ func (p *ruleParser) weights(v yamldoc.Value) []float64 {
 func (p *ruleParser) form() {
 	ratio, query := p.Has("bad") || p.Has("total"), p.Has("query")
 	switch {
+	case p.Has("uses"):
+		p.preset()
+	case p.Has("with"):
+		p.Key("with").Errorf("add `uses: http/error-rate`", "there is `with:`, but no `uses:`")
 	case ratio && query:
 		p.Key("query").Errorf("keep bad and total, or keep query", "a rule measures a ratio or a value, not both")
 	case ratio:
