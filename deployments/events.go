@@ -153,6 +153,16 @@ func (t *teller) rules(was, r steps.Rollout) {
 }
 
 func ruleSeverity(t rules.Tolerance) Severity {
+	switch t.Severity {
+	case rules.Info:
+		return Info
+	case rules.Warning:
+		return Warning
+	case rules.Critical:
+		if t.OnFail != rules.Rollback {
+			return Page
+		}
+	}
 	if t.OnFail == rules.Rollback {
 		return Info // the decision itself follows, or it recovers
 	}

@@ -1,6 +1,11 @@
 package deployments
 
-import "github.com/serin-cd/serin/steps"
+import (
+	"slices"
+
+	"github.com/serin-cd/serin/rules"
+	"github.com/serin-cd/serin/steps"
+)
 
 // wayBack tells of the decision to turn back, of what is done, and of what is confirmed.
 func (t *teller) wayBack(was, r steps.Rollout) {
@@ -38,10 +43,21 @@ func (t *teller) turned(r steps.Rollout) {
 	case steps.BySuperseded:
 		name, severity = "release.superseded", Info
 	case steps.ByRules, steps.ByLostData, steps.ByHoldTimeout, steps.NotReady:
+		severity = failureSeverity(r)
 	}
 	ev := t.tell(name, severity, "", r.Failure.Reason)
 	ev.Data.Evidence = worstFirst(t.e.Evidence)
 	ev.Data.Percent = r.Failure.FromShare.Percent()
+}
+
+// failureSeverity is that of the gravest rule that failed.
+func failureSeverity(r steps.Rollout) Severity {
+	for _, t := range r.Plan.Rules {
+		if t.Severity == rules.Critical && slices.Contains(r.Failure.Rules, t.Rule) {
+			return Page
+		}
+	}
+	return Warning
 }
 
 // action tells that something is being done.

@@ -2,8 +2,10 @@ package deployments_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/serin-cd/serin/analysis"
 	"github.com/serin-cd/serin/deployments"
@@ -39,5 +41,22 @@ func TestARolloutIsExplainedByWhatItsDecisionsRestOn(t *testing.T) {
 	}
 	if len(x.Actions) != 1 || x.Actions[0].Confirmed.IsZero() {
 		t.Errorf("actions %+v", x.Actions)
+	}
+}
+
+func TestTheFailureOfACriticalRulePages(t *testing.T) {
+	for severity, want := range map[string]deployments.Severity{"critical": deployments.Page, "warning": deployments.Warning} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.policy = strings.Replace(w.policy, "    max: 5%", "    max: 5%\n    severity: "+severity, 1)
+			w.verdict = failsAt(2500)
+			w.release("1.1.0")
+			w.run("one", time.Hour)
+			events := w.events()
+			i := slices.IndexFunc(events, func(e deployments.Event) bool { return e.Name == "rollout.failed" })
+			if i < 0 || events[i].Severity != want {
+				t.Errorf("%s: rollout.failed at %d of %v", severity, i, names(events))
+			}
+		})
 	}
 }

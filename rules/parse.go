@@ -14,7 +14,7 @@ import (
 const MaxRules = 200
 
 // ruleKeys are the keys of a rule, besides the settings.
-var ruleKeys = append([]string{"name", "bad", "total", "query", "min", "max", "critical_max", "critical_min", "compare", "on_fail", "steps", "uses", "with"}, settingKeys...)
+var ruleKeys = append([]string{"name", "bad", "total", "query", "min", "max", "critical_max", "critical_min", "compare", "on_fail", "severity", "dry_run", "steps", "uses", "with"}, settingKeys...)
 
 var ruleName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,63}$`)
 
@@ -103,6 +103,21 @@ func (p *ruleParser) settings(base settings) {
 	if w, ok := p.Get("on_fail").Word(string(Rollback), string(Hold), string(Notify)); ok {
 		r.OnFail = Response(w)
 	}
+	if w, ok := p.Get("severity").Word(string(Info), string(Warning), string(Critical)); ok {
+		r.Severity = Severity(w)
+	}
+	p.dryRun()
+}
+
+// dryRun makes a rule that is measured and shown, and stands against nothing.
+func (p *ruleParser) dryRun() {
+	if dry, ok := p.Get("dry_run").Bool(); !ok || !dry {
+		return
+	}
+	if p.Has("on_fail") {
+		p.Key("on_fail").Warnf("leave out one of them", "on_fail has no effect beside dry_run")
+	}
+	p.rule.OnFail, p.rule.Severity = Notify, Info
 }
 
 // weights reads the weights at which the rule is read. Whether the policy has such steps is seen there.

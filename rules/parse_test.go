@@ -100,6 +100,7 @@ func describe(b *strings.Builder, r rules.Rule) {
 	fmt.Fprintf(b, "  min %s max %s critical_max %s critical_min %v min_samples %v\n",
 		number(r.Min), number(r.Max), number(r.CriticalMax), r.CriticalMin, r.MinSamples)
 	fmt.Fprintf(b, "  warmup %s steps %v\n", r.Warmup, r.Steps)
+	fmt.Fprintf(b, "  severity %q\n", r.Severity)
 	fmt.Fprintf(b, "  failures in a row %d in a step %d\n", r.InARow, r.InAStep)
 	fmt.Fprintf(b, "  interval %s window %s for %s on_no_data %s on_data_lost %s on_fail %s\n",
 		r.Schedule, r.Window, r.For, r.OnNoData, r.OnDataLost, r.OnFail)

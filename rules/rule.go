@@ -18,6 +18,16 @@ const (
 	Pass     Response = "pass"     // count it as healthy
 )
 
+// Severity says who should look when a rule fails.
+type Severity string
+
+// The severities. Without one, what follows from the failure decides.
+const (
+	Info     Severity = "info"
+	Warning  Severity = "warning"
+	Critical Severity = "critical" // a person must act
+)
+
 // Rule is what healthy means, in PromQL. It has either Bad and Total (a ratio of counts), or Query (any value).
 type Rule struct {
 	Name string
@@ -51,6 +61,7 @@ type Tolerance struct {
 	InARow           int           `json:"in_a_row,omitempty"`    // and how many readings in a row must fail; 0: For alone decides
 	InAStep          int           `json:"in_a_step,omitempty"`   // so many failing readings of one step are too many, whatever lies between; 0: any number
 	OnFail           Response      `json:"on_fail"`               // Rollback (default), Hold or Notify
+	Severity         Severity      `json:"severity,omitempty"`    // of its failure
 	AlertAfter       time.Duration `json:"alert_after,omitempty"` // a hold is told to a person after this; outages after OutageAlertAfter
 	OutageAlertAfter time.Duration `json:"outage_alert_after,omitempty"`
 	FailAfter        time.Duration `json:"fail_after,omitempty"` // a hold of this length is a failure; 0: never
