@@ -13,12 +13,16 @@ import (
 	"github.com/serin-cd/serin/deployments/jetstream"
 )
 
-// offerAgain is how often a policy that another worker's stands against is offered again.
-const offerAgain = 30 * time.Second
+const (
+	// offerAgain is how often it is looked whether a policy that another worker's stands against may count now.
+	offerAgain = 30 * time.Second
+	// offerAfter is how often in a row nobody must have been there with the other one: workers that crash come back.
+	offerAfter = 20
+)
 
 // offers makes the policies of the daemon's files those of new releases. Where a running worker offers another one, that
-// stays, a person is told once, and it is offered again: workers that are restarted one after the other end up with the
-// new files, and one with an old directory changes nothing.
+// stays, and a person is told once: workers that are restarted one after the other end up with the new files, and one with
+// an old directory changes nothing. It is offered again when the others have been gone for ten minutes.
 type offers struct {
 	store   *jetstream.Policies
 	js      natsjs.JetStream
@@ -28,6 +32,7 @@ type offers struct {
 	files   []policyFile
 	now     func() time.Time
 	told    map[deployments.Slot]bool
+	alone   int // how often in a row no other worker was there with what stays
 }
 
 func newOffers(js natsjs.JetStream, store *jetstream.Policies, cfg daemonConfig, reg prom.Registerer) *offers {
@@ -61,14 +66,27 @@ func (o *offers) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-again.C:
-			if len(o.told) == 0 {
-				continue
-			}
-			if err := o.offer(ctx); err != nil && ctx.Err() == nil {
+			if err := o.again(ctx); err != nil && ctx.Err() == nil {
 				o.log.WarnContext(ctx, "offer policies", slog.Any("error", err))
 			}
 		}
 	}
+}
+
+// again offers what waits once nobody stands against it any more.
+func (o *offers) again(ctx context.Context) error {
+	for s := range o.told {
+		stands, err := o.store.Stands(ctx, s)
+		if err != nil || stands {
+			o.alone = 0
+			return err
+		}
+	}
+	if o.alone++; len(o.told) == 0 || o.alone < offerAfter {
+		return nil
+	}
+	o.alone = 0
+	return o.offer(ctx)
 }
 
 func (o *offers) offer(ctx context.Context) error {

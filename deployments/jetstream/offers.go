@@ -104,6 +104,15 @@ func (p *Policies) tryOffer(ctx context.Context, key, hash string) error {
 	return err
 }
 
+// Stands reports whether a running worker offers the policy that counts for a slot.
+func (p *Policies) Stands(ctx context.Context, s deployments.Slot) (bool, error) {
+	hash, err := p.Offered(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	return p.offeredNow(ctx, hash)
+}
+
 // offeredNow reports whether a running worker offers the policy.
 func (p *Policies) offeredNow(ctx context.Context, hash string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, offersWait)

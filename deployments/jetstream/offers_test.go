@@ -48,7 +48,13 @@ func TestThePolicyOfARunningWorkerStays(t *testing.T) {
 	two, _ := offeringWorker(t, l, policyB)
 	two.offers(t, policyB, deployments.ErrStays)
 	two.counts(t, policyA)
+	if stands, err := two.Stands(t.Context(), checkout); err != nil || !stands {
+		t.Errorf("nobody stands by what counts: %v", err)
+	}
 	gone()
+	if stands, err := two.Stands(t.Context(), checkout); err != nil || stands {
+		t.Errorf("somebody stands by what counts: %v", err)
+	}
 	two.offers(t, policyB, nil)
 	two.counts(t, policyB)
 }
