@@ -13,7 +13,7 @@ import (
 )
 
 // offering is a worker with a policy for the checkout, as far as it offers it.
-func offering(t *testing.T, s *jetstream.Server, max string) (o *offers, gone func()) {
+func offering(t *testing.T, s *jetstream.Server, limit string) (o *offers, gone func()) {
 	t.Helper()
 	nc, err := s.Connect(t.Context(), jetstream.ClientOptions{})
 	if err != nil {
@@ -31,7 +31,7 @@ func offering(t *testing.T, s *jetstream.Server, max string) (o *offers, gone fu
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := []byte("service: checkout\ntraffic: {version_flag: v}\nrules: [{name: up, query: up, max: " + max + "}]\n")
+	text := []byte("service: checkout\ntraffic: {version_flag: v}\nrules: [{name: up, query: up, max: " + limit + "}]\n")
 	ps, findings := deployments.ParsePolicies("checkout.yaml", text)
 	if findings.Err() != nil {
 		t.Fatal(findings)
