@@ -33,7 +33,7 @@ func (w *Worker) Acknowledge(ctx context.Context, s Slot, a Ack) (Entry, error) 
 	if r.Confirmed == share && r.Want == share {
 		return last, nil
 	}
-	in := steps.Applied{Seq: a.Seq, Target: steps.Traffic, Observed: share, Confirmed: true, How: "acknowledged"}
+	in := steps.Applied{Rollout: a.Rollout, Seq: a.Seq, Target: steps.Traffic, Observed: share, Confirmed: true, How: "acknowledged"}
 	if a.By != "" {
 		in.How += " by " + a.By
 	}

@@ -178,7 +178,7 @@ func (w *Worker) exposing(wish Wish) (func(context.Context, Wish) (steps.Observe
 }
 
 func (x *executor) report(ctx context.Context, w Wish, o steps.Observed, err error) {
-	a := steps.Applied{Seq: w.Seq, Target: w.Target, Observed: o.Share, Confirmed: o.Confirmed && err == nil, How: o.How}
+	a := steps.Applied{Rollout: w.Rollout, Seq: w.Seq, Target: w.Target, Observed: o.Share, Confirmed: o.Confirmed && err == nil, How: o.How}
 	if err != nil {
 		a.Err = err.Error()
 		x.worker.Log.WarnContext(ctx, "not confirmed", slog.String("slot", w.Slot.String()), slog.String("rollout", w.Rollout),

@@ -69,3 +69,33 @@ func TestARampThatHangsPastTheKillDoesNotHaveTheLastWord(t *testing.T) {
 		}
 	})
 }
+
+// A worker that was frozen comes back with a reading of the rollout before: its seq is that of the new one.
+func TestAReadingOfTheRolloutBeforeChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.verdict = failsAt(500)
+		w.release("1.1.0")
+		w.run("one", time.Hour)
+		before := w.last().State.Rollout
+		w.release("1.1.1")
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.worker("two").Run(ctx) }()
+		for w.last().State.Rollout.Phase != steps.Baking {
+			time.Sleep(time.Second)
+		}
+		now := w.last().State.Rollout
+		late := steps.Measured{Rollout: before.ID, At: time.Now(), Seq: now.Seq, Verdicts: []analysis.Judgement{
+			{Rule: "errors", Verdict: analysis.Unhealthy, Critical: true, Data: true, Reading: analysis.Reading{At: time.Now()}}}}
+		if _, changed, err := w.worker("frozen").Handle(ctx, slot, late); err != nil || changed {
+			t.Errorf("it changed something: %s (%v)", w.last().Note, err)
+		}
+		late.Rollout = now.ID
+		if e, changed, err := w.worker("other").Handle(ctx, slot, late); err != nil || !changed || e.State.Rollout.Failure == nil {
+			t.Errorf("a reading of the rollout itself changed nothing (%v)", err)
+		}
+		cancel()
+		<-done
+	})
+}

@@ -31,9 +31,10 @@ type kinded struct {
 }
 
 type measuredFields struct {
-	At    time.Time    `json:"at"`
-	Seq   uint64       `json:"seq"`
-	Share *steps.Share `json:"share,omitempty"`
+	Rollout string       `json:"rollout,omitempty"`
+	At      time.Time    `json:"at"`
+	Seq     uint64       `json:"seq"`
+	Share   *steps.Share `json:"share,omitempty"`
 }
 
 // EncodeInput writes an input for the journal. A Measured's verdicts are the entry's evidence and are left out.
@@ -44,7 +45,7 @@ func EncodeInput(in steps.Input) (json.RawMessage, error) {
 	case steps.Applied:
 		return encode(kindApplied, in)
 	case steps.Measured:
-		return encode(kindMeasured, measuredFields{in.At, in.Seq, in.Share})
+		return encode(kindMeasured, measuredFields{in.Rollout, in.At, in.Seq, in.Share})
 	case steps.Command:
 		return encode(kindCommand, in)
 	case steps.Superseded:
@@ -81,7 +82,7 @@ func DecodeInput(e Entry) (in steps.Input, ok bool, err error) {
 	case kindMeasured:
 		var m measuredFields
 		err = json.Unmarshal(e.Input, &m)
-		return steps.Measured{At: m.At, Seq: m.Seq, Share: m.Share, Verdicts: e.Evidence}, err == nil, err
+		return steps.Measured{Rollout: m.Rollout, At: m.At, Seq: m.Seq, Share: m.Share, Verdicts: e.Evidence}, err == nil, err
 	case kindCommand:
 		var c steps.Command
 		err = json.Unmarshal(e.Input, &c)

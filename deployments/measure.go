@@ -173,10 +173,10 @@ func (r *runner) measured(ctx context.Context, a answer) {
 	share, known := measuredShare(a)
 	rollout := r.entry.State.Rollout
 	if known && confirmsByShare(m.policy) && len(r.entry.wishes()) > 0 && within(share, rollout.Want, m.policy.Plan.Tolerance) {
-		r.handle(ctx, steps.Applied{Seq: m.Seq, Target: steps.Traffic, Observed: share, Confirmed: true, How: "measured " + share.String()})
+		r.handle(ctx, steps.Applied{Rollout: rollout.ID, Seq: m.Seq, Target: steps.Traffic, Observed: share, Confirmed: true, How: "measured " + share.String()})
 		return
 	}
-	in := steps.Measured{At: a.at, Seq: m.Seq}
+	in := steps.Measured{Rollout: rollout.ID, At: a.at, Seq: m.Seq}
 	for _, name := range m.Rules {
 		if j, ok := m.latest[name]; ok {
 			in.Verdicts = append(in.Verdicts, j)

@@ -14,6 +14,7 @@ type Tick struct{}
 
 // Applied answers an Expose: what the world was seen to look like. With the target Ready it answers a Probe.
 type Applied struct {
+	Rollout   string `json:"rollout,omitempty"` // that was answered; "" in entries that do not say
 	Seq       uint64 `json:"seq"`
 	Target    Target `json:"target"`
 	Observed  Share  `json:"observed"`            // the share read back, acknowledged or measured
@@ -24,6 +25,7 @@ type Applied struct {
 
 // Measured carries the newest judgement of every rule there is one of, with the instant each was read at.
 type Measured struct {
+	Rollout  string               `json:"rollout,omitempty"` // that was read for; "" in entries that do not say
 	At       time.Time            `json:"at"`
 	Seq      uint64               `json:"seq"`
 	Verdicts []analysis.Judgement `json:"verdicts"`

@@ -11,7 +11,7 @@ import (
 // time and input give the same answer, and an input that means nothing now changes nothing and has no effects.
 // The decision to roll back is in guard.go, the way back in revert.go.
 func (r Rollout) Next(now time.Time, in Input) (Rollout, []Effect) {
-	if r.Phase == Ended {
+	if r.Phase == Ended || !r.meant(in) {
 		return r, nil
 	}
 	n := r.clone()
@@ -31,6 +31,22 @@ func (r Rollout) Next(now time.Time, in Input) (Rollout, []Effect) {
 		return r, nil
 	}
 	return n, append(n.Pending(), Announce{Seq: n.Seq, Phase: n.Phase, Reason: Describe(r, n)})
+}
+
+// meant reports whether an input is for this rollout. A worker that was frozen may come back with an answer to the one
+// before it, which had the same seqs.
+func (r Rollout) meant(in Input) bool {
+	id := ""
+	switch in := in.(type) {
+	case Applied:
+		id = in.Rollout
+	case Measured:
+		id = in.Rollout
+	case Command:
+		id = in.Rollout
+	case Tick, Superseded:
+	}
+	return id == "" || id == r.ID
 }
 
 // tick lets deadlines pass.
@@ -175,9 +191,6 @@ func (r Rollout) noteError(a Applied) Rollout {
 
 // command obeys a person.
 func (r Rollout) command(now time.Time, c Command) Rollout {
-	if c.Rollout != "" && c.Rollout != r.ID {
-		return r // it comes late: a worker that was frozen had it, and another rollout is under way by now
-	}
 	switch c.Verb {
 	case Abort:
 		return r.turnBack(now, ByPerson, c.By, c.Reason)

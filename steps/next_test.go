@@ -138,6 +138,9 @@ func run(t testing.TB, data []byte) []edge {
 		if stored {
 			before = roundTrip(t, r)
 		}
+		if stray, _ := r.Next(h.now, astray(in)); !reflect.DeepEqual(stray, r) && !always(in) {
+			t.Fatalf("%+v of another rollout changed something: %s", in, cmp.Diff(r, stray))
+		}
 		n, effects := r.Next(h.now, in)
 		again, _ := r.Next(h.now, in)
 		if !reflect.DeepEqual(before, r) {
@@ -156,6 +159,31 @@ func run(t testing.TB, data []byte) []edge {
 	}
 	finish(t, r, h.now)
 	return edges
+}
+
+// astray is an input for another rollout.
+func astray(in steps.Input) steps.Input {
+	switch in := in.(type) {
+	case steps.Applied:
+		in.Rollout = "another"
+		return in
+	case steps.Measured:
+		in.Rollout = "another"
+		return in
+	case steps.Command:
+		in.Rollout = "another"
+		return in
+	}
+	return in
+}
+
+// always reports whether an input is for whichever rollout there is.
+func always(in steps.Input) bool {
+	switch in.(type) {
+	case steps.Tick, steps.Superseded:
+		return true
+	}
+	return false
 }
 
 func promises(t testing.TB, now time.Time, r, n steps.Rollout, in steps.Input, effects []steps.Effect) {
