@@ -24,7 +24,7 @@
 // # What it never does
 //
 // It never decides about a rollout, never acknowledges a lease message, and never writes a dead letter twice under
-// two ids. It does not purge: retention is another's business.
+// two ids. Nothing but [Retention] purges: whole finished rollouts, behind every durable reader.
 //
 // # Design
 //
