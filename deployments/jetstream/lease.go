@@ -43,6 +43,7 @@ type holder struct {
 	returned chan int
 	fetched  chan batch
 	share    func(held int) (want int, shed bool) // nil: as many as there is capacity for
+	settled  func() bool                          // whether one may be handed over for balance now
 	pace     time.Duration                        // between two partitions handed back for balance
 	calm     time.Time                            // until then none is
 

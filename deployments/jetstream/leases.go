@@ -37,7 +37,7 @@ var _ deployments.Leases = Leases{}
 // an outage. A partition whose call returns by itself is handed back and is free again after AckWait. It returns ctx's
 // error, or at once an error when the leases were never set up.
 func (l Leases) Hold(ctx context.Context, capacity int, hold func(ctx context.Context, partition int)) error {
-	h := &holder{log: orDiscard(l.Log), now: l.Now, capacity: capacity, call: hold, share: l.Share, pace: cmp.Or(l.pace, shedEvery),
+	h := &holder{log: orDiscard(l.Log), now: l.Now, capacity: capacity, call: hold, share: l.Share, settled: func() bool { return isSettled(l.JS) }, pace: cmp.Or(l.pace, shedEvery),
 		held: map[int]*lease{}, returned: make(chan int), fetched: make(chan batch)}
 	if h.now == nil {
 		h.now = time.Now

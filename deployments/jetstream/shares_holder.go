@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -69,6 +70,18 @@ func (h *holder) sheds() (<-chan time.Time, func()) {
 	return tick.C, tick.Stop
 }
 
+// settledWait is how long the servers may take to say that they are settled: renewals wait meanwhile.
+const settledWait = 200 * time.Millisecond
+
+// isSettled reports whether the servers can make consumers. While a cluster elects the leader that does, a partition that
+// is handed over could not be watched by its new holder.
+func isSettled(js jetstream.JetStream) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), settledWait)
+	defer cancel()
+	_, err := js.AccountInfo(ctx)
+	return err == nil
+}
+
 // shed ends one call if this worker holds more than its share. Once it has returned, finish hands its lease back; until
 // then the lease is kept, and no other call is ended.
 func (h *holder) shed() {
@@ -84,7 +97,7 @@ func (h *holder) shed() {
 			one = l
 		}
 	}
-	if _, shed := h.share(h.kept()); !shed || one == nil {
+	if _, shed := h.share(h.kept()); !shed || one == nil || !h.settled() {
 		return
 	}
 	one.shed = true
