@@ -14,7 +14,9 @@ import (
 const MaxRules = 200
 
 // ruleKeys are the keys of a rule, besides the settings.
-var ruleKeys = append([]string{"name", "bad", "total", "query", "min", "max", "critical_max", "critical_min", "compare", "on_fail", "severity", "dry_run", "steps", "uses", "with"}, settingKeys...)
+var ruleKeys = append([]string{"name", "bad", "total", "query", "min", "max", "critical_max", "critical_min", "compare", "on_fail", "severity", "dry_run", "steps", "uses", "with"}, append(alertKeys, settingKeys...)...)
+
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
 
 var ruleName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,63}$`)
 
@@ -56,10 +58,15 @@ type ruleParser struct {
 
 func (p *ruleParser) name(first map[string]diag.Position) {
 	v := p.Get("name")
-	if !v.Exists() && p.Has("uses") {
-		v = p.Get("uses") // a preset names its rule
+	for _, form := range []string{"uses", "alert"} { // a preset and an alert name their rule
+		if !v.Exists() && p.Has(form) {
+			v = p.Get(form)
+		}
 	}
 	if !v.Exists() {
+		if p.Has("expr") {
+			return // an alert without `alert:`, which is told there
+		}
 		p.missing("add `name: error-rate`", "the rule has no name")
 		return
 	}
@@ -68,7 +75,7 @@ func (p *ruleParser) name(first map[string]diag.Position) {
 		return
 	}
 	if !p.Has("name") {
-		name = strings.ReplaceAll(name, "/", "-")
+		name = Name(name)
 	}
 	p.rule.Name, p.rule.Rule = name, name
 	if !ruleName.MatchString(name) {
@@ -106,7 +113,16 @@ func (p *ruleParser) settings(base settings) {
 	if w, ok := p.Get("severity").Word(string(Info), string(Warning), string(Critical)); ok {
 		r.Severity = Severity(w)
 	}
+	if s.onError == Rollback {
+		r.OnError = Rollback
+	}
 	p.dryRun()
+}
+
+// Name makes a rule's name of a text: what no name can have becomes a dash, and what is too long is cut off.
+func Name(text string) string {
+	name := notInNames.ReplaceAllString(text, "-")
+	return name[:min(len(name), 63)]
 }
 
 // dryRun makes a rule that is measured and shown, and stands against nothing.
@@ -145,6 +161,8 @@ func (p *ruleParser) weights(v yamldoc.Value) []float64 {
 func (p *ruleParser) form() {
 	ratio, query := p.Has("bad") || p.Has("total"), p.Has("query")
 	switch {
+	case p.Has("alert") || p.Has("expr"):
+		p.alert()
 	case p.Has("uses"):
 		p.preset()
 	case p.Has("with"):
@@ -156,7 +174,7 @@ func (p *ruleParser) form() {
 	case query:
 		p.query()
 	default:
-		p.missing("write `bad:` and `total:` for a ratio, or `query:` for a value", "the rule measures nothing")
+		p.missing("write `bad:` and `total:` for a ratio, `query:` for a value, `uses:` for a preset, or `alert:` and `expr:`", "the rule measures nothing")
 	}
 }
 

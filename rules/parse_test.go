@@ -91,6 +91,10 @@ func describe(b *strings.Builder, r rules.Rule) {
 	if r.Ratio() {
 		fmt.Fprintf(b, "  it %s\n", r.Counts)
 	}
+	if a := r.Alert; a != nil {
+		fmt.Fprintf(b, "  alert %q fires %s %v data %q per series %t keeps firing %s on_error %q\n  labels %v annotations %v\n",
+			a.Name, a.Fires, a.Threshold, a.Data.Text(), r.PerSeries, r.KeepFiring, r.OnError, a.Labels, a.Annotations)
+	}
 	number := func(n *float64) string {
 		if n == nil {
 			return "-"

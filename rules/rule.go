@@ -38,6 +38,7 @@ type Rule struct {
 	Query      Template // a value, compared with Min and Max
 
 	Compare *Compare // of a Query: limits beside the stable version's value; nil: none
+	Alert   *Alert   // of a Query: which of its values make an alert fire, in place of Min and Max; nil: it is no alert
 
 	Min, Max    *float64 // the value is healthy from Min to Max, both included; nil: no such limit
 	CriticalMax *float64 // a ratio above it is unhealthy below MinSamples too, and without waiting for For
@@ -64,7 +65,10 @@ type Tolerance struct {
 	Severity         Severity      `json:"severity,omitempty"`    // of its failure
 	AlertAfter       time.Duration `json:"alert_after,omitempty"` // a hold is told to a person after this; outages after OutageAlertAfter
 	OutageAlertAfter time.Duration `json:"outage_alert_after,omitempty"`
-	FailAfter        time.Duration `json:"fail_after,omitempty"` // a hold of this length is a failure; 0: never
+	FailAfter        time.Duration `json:"fail_after,omitempty"`      // a hold of this length is a failure; 0: never
+	OnError          Response      `json:"on_error,omitempty"`        // Rollback: an outage of FailAfter, or else of OutageAlertAfter, is a failure; Hold or "": no outage is
+	PerSeries        bool          `json:"per_series,omitempty"`      // For counts for each failing series by itself
+	KeepFiring       time.Duration `json:"keep_firing_for,omitempty"` // a series that has failed for For goes on failing so long after its last failing reading
 }
 
 // ReadAt reports whether the rule is read at a weight, in percent. Without traffic, after a rollback, it is.

@@ -9,24 +9,24 @@ import (
 )
 
 // settingKeys are the keys that a rule may have, and `defaults:` for all rules.
-var settingKeys = []string{"interval", "window", "warmup", "for", "failures_in_a_row", "failures_in_a_step", "min_samples", "on_no_data", "on_data_lost", "alert_after", "fail_after"}
+var settingKeys = []string{"interval", "window", "warmup", "for", "failures_in_a_row", "failures_in_a_step", "min_samples", "on_no_data", "on_error", "on_data_lost", "alert_after", "fail_after"}
 
 // settings are what a rule has whatever it measures.
 type settings struct {
-	schedule                     Schedule
-	window, holdFor, warmup      time.Duration
-	forWritten                   bool // not For's default
-	inARow, inAStep              int
-	minSamples                   float64
-	onNoData, onDataLost         Response
-	alertAfter, outageAlertAfter time.Duration
-	failAfter                    time.Duration
+	schedule                      Schedule
+	window, holdFor, warmup       time.Duration
+	forWritten                    bool // not For's default
+	inARow, inAStep               int
+	minSamples                    float64
+	onNoData, onError, onDataLost Response
+	alertAfter, outageAlertAfter  time.Duration
+	failAfter                     time.Duration
 }
 
 func defaultSettings() settings {
 	return settings{
 		schedule: Interval(30 * time.Second), window: 2 * time.Minute, holdFor: time.Minute, minSamples: 50,
-		onNoData: Hold, onDataLost: Rollback, alertAfter: 10 * time.Minute, outageAlertAfter: 5 * time.Minute,
+		onNoData: Hold, onError: Hold, onDataLost: Rollback, alertAfter: 10 * time.Minute, outageAlertAfter: 5 * time.Minute,
 	}
 }
 
@@ -47,6 +47,9 @@ func readSettings(m yamldoc.Map, s settings) settings {
 	}
 	if w, ok := m.Get("on_no_data").Word(string(Hold), string(Pass), string(Rollback)); ok {
 		s.onNoData = Response(w)
+	}
+	if w, ok := m.Get("on_error").Word(string(Hold), string(Rollback)); ok {
+		s.onError = Response(w)
 	}
 	if w, ok := m.Get("on_data_lost").Word(string(Rollback), string(Hold)); ok {
 		s.onDataLost = Response(w)

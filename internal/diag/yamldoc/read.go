@@ -31,7 +31,7 @@ func (v Value) Map(known ...string) Map {
 	}
 	node := resolve(v.node)
 	if node.Kind != yaml.MappingNode {
-		v.Errorf("write it as `key: value` lines; known keys: "+strings.Join(known, ", "), "is %s, needs a mapping", kind(node))
+		v.Errorf("write it as `key: value` lines"+keyList("; ", known), "is %s, needs a mapping", kind(node))
 		return m
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
@@ -50,7 +50,7 @@ func (m *Map) add(at, value *yaml.Node, known []string) {
 	}
 	if key.Kind != yaml.ScalarNode {
 		m.strange = true
-		place.Errorf("known keys: "+strings.Join(known, ", "), "a key is %s, needs text", kind(key))
+		place.Errorf(keyList("", known), "a key is %s, needs text", kind(key))
 		return
 	}
 	if !slices.Contains(known, key.Value) {
@@ -68,6 +68,14 @@ func (m *Map) add(at, value *yaml.Node, known []string) {
 
 // Has reports whether the key was written.
 func (m Map) Has(key string) bool { return m.keys[key].Exists() }
+
+// keyList names the known keys, where there are any.
+func keyList(before string, known []string) string {
+	if len(known) == 0 {
+		return ""
+	}
+	return before + "known keys: " + strings.Join(known, ", ")
+}
 
 // Strange reports whether the mapping has unknown keys. One of them may be a missing key misspelt: who looks for missing
 // keys asks first, so that one fault is told once.
