@@ -90,13 +90,8 @@ func (r *runner) measure(ctx context.Context) {
 	if len(names) == 0 {
 		return
 	}
-	q := question{at: at, source: m.source, measure: m.Measure, reply: r.results}
 	rollout := *r.entry.State.Rollout
-	for _, name := range names {
-		if rule, ok := m.set.Find(name); ok && slices.Contains(m.Rules, name) {
-			q.requests = append(q.requests, request(m.policy, rollout, m.past(), rule))
-		}
-	}
+	q := question{at: at, source: m.source, measure: m.Measure, requests: m.requests(rollout, names), reply: r.results}
 	if rule, ok := m.policy.shareRule(); ok && m.policy.Plan.Tolerance > 0 && !m.Stable {
 		share := request(m.policy, rollout, m.Measure, rule)
 		share.Since = rollout.Shifted
@@ -146,6 +141,17 @@ func (r *runner) begin(want steps.Measure, p Policy) *measuring {
 		}
 	}
 	return m
+}
+
+// requests asks for the named rules, as far as the state wants them.
+func (m *measuring) requests(r steps.Rollout, names []string) []analysis.Request {
+	var out []analysis.Request
+	for _, name := range names {
+		if rule, ok := m.set.Find(name); ok && slices.Contains(m.Rules, name) {
+			out = append(out, request(m.policy, r, m.past(), rule))
+		}
+	}
+	return out
 }
 
 // request asks for one rule. After a rollback it asks for what serves the users then.

@@ -94,13 +94,18 @@ func (r *runner) settle(ctx context.Context) {
 	if _, waiting := r.entry.State.NextQueued(); waiting {
 		r.insist(ctx, func(e Entry) (Entry, error) { return r.w.dequeue(ctx, e) })
 	}
+	r.lapse(ctx)
+	r.perform(ctx)
+	r.measure(ctx)
+}
+
+// lapse tells the rollout of a deadline that has passed.
+func (r *runner) lapse(ctx context.Context) {
 	if rollout := r.entry.State.Rollout; rollout != nil {
 		if at, ok := rollout.WakeAt(); ok && !r.w.now().Before(at) {
 			r.handle(ctx, steps.Tick{})
 		}
 	}
-	r.perform(ctx)
-	r.measure(ctx)
 }
 
 // handle decides on an input.
