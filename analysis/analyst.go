@@ -118,6 +118,9 @@ func (b *batch) questions(r Request, vars rules.Vars, window time.Duration, into
 	vars.Window = window
 	if !r.Rule.Ratio() {
 		b.add(Query{Source: r.Source, Template: r.Rule.Query, Vars: vars}, &into.Value)
+		if r.Rule.Alert != nil && r.Rule.Alert.Data.Text() != "" {
+			b.add(Query{Source: r.Source, Template: r.Rule.Alert.Data, Vars: vars}, &into.Total)
+		}
 		return
 	}
 	b.add(Query{Source: r.Source, Template: r.Rule.Bad, Vars: vars}, &into.Bad)

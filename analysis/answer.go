@@ -29,6 +29,7 @@ type measured struct {
 	value      float64
 	bad, total float64 // counts of a ratio
 	labels     map[string]string
+	firing     []Sample // of an alert: the series that fire
 }
 
 // fault says why the result is no answer, or "". A warning of the server means that series may be missing from it.
@@ -57,13 +58,16 @@ func (a Answer) empty(rule rules.Rule) bool {
 	if rule.Ratio() {
 		return len(a.Total.Samples) == 0
 	}
-	return len(a.Value.Samples) == 0
+	return len(a.Value.Samples) == 0 && len(a.Total.Samples) == 0
 }
 
 // read turns the answer into numbers, over a window of that length.
 func (a Answer) read(rule rules.Rule, window time.Duration) measured {
-	if rule.Ratio() {
+	switch {
+	case rule.Ratio():
 		return a.readRatio(rule, window)
+	case rule.Alert != nil:
+		return a.readAlert(rule)
 	}
 	return a.readValue(rule)
 }

@@ -19,13 +19,13 @@ func (r *Reading) add(rule rules.Rule, m measured) {
 	if rule.Ratio() && m.presence != noSeries {
 		r.Bad, r.Total = num(m.bad), num(m.total)
 	}
-	if m.presence == present {
+	if m.presence == present && (rule.Alert == nil || !math.IsNaN(m.value)) {
 		r.Value, r.Labels = num(m.value), m.labels
 	}
 }
 
 func (r *Reading) addStable(m measured) {
-	if m.presence == present {
+	if m.presence == present && !math.IsNaN(m.value) {
 		r.Stable = num(m.value)
 	}
 }

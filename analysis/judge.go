@@ -93,6 +93,9 @@ func (j Judgement) lost(rule rules.Rule) Judgement {
 
 // compare judges a value that is there.
 func (f Facts) compare(rule rules.Rule, m measured, j Judgement) Judgement {
+	if rule.Alert != nil {
+		return f.alert(rule, m, j)
+	}
 	l := nearest(rule, m.value)
 	if worst, ok := critical(rule, m); ok {
 		j.Critical, l = true, worst

@@ -16,11 +16,11 @@ type Reading struct {
 	At         time.Time         `json:"at"`                    // the instant asked for
 	Query      string            `json:"query,omitempty"`       // value rules: as sent
 	BadQuery   string            `json:"bad_query,omitempty"`   // ratio rules: as sent
-	TotalQuery string            `json:"total_query,omitempty"` // ratio rules: as sent
+	TotalQuery string            `json:"total_query,omitempty"` // ratio rules: as sent; alerts: what shows that there is data
 	Window     time.Duration     `json:"window"`                // what {{window}} stood for, after clipping
 	Value      *Number           `json:"value,omitempty"`       // of several series the worst; nil: none
 	Limit      *Number           `json:"limit,omitempty"`       // the limit that decided, or the nearest
-	LimitKind  string            `json:"limit_kind,omitempty"`  // max, min or critical_max
+	LimitKind  string            `json:"limit_kind,omitempty"`  // max, min or critical_max, of a comparison its limit, of an alert its operator
 	Stable     *Number           `json:"stable,omitempty"`      // the same of the stable version, where it was asked
 	Bad        *Number           `json:"bad,omitempty"`         // bad events in the window
 	Total      *Number           `json:"total,omitempty"`       // all events in the window
@@ -37,7 +37,9 @@ type Judgement struct {
 	Lost     bool    `json:"lost,omitempty"`     // the series were there on this rollout and have vanished
 	Critical bool    `json:"critical,omitempty"` // past critical_max: does not wait for the rule's `for`
 	Data     bool    `json:"data,omitempty"`     // the reading had data: from now on its absence is a loss
-	Reading  Reading `json:"reading"`
+	// Failing tells the failing series apart, where each has a `for` of its own; EverySeries: it fails as a whole.
+	Failing []string `json:"failing,omitempty"`
+	Reading Reading  `json:"reading"`
 }
 
 // Query is one question to Prometheus. It carries the template and its variables, not finished text: that lets a client

@@ -58,10 +58,13 @@ func reach(rule rules.Rule, window time.Duration) time.Duration {
 	return reach
 }
 
-// templates are the rule's questions: two of a ratio, else one.
+// templates are the rule's questions: two of a ratio and of an alert that asks for data, else one.
 func templates(rule rules.Rule) []rules.Template {
 	if rule.Ratio() {
 		return []rules.Template{rule.Bad, rule.Total}
+	}
+	if rule.Alert != nil && rule.Alert.Data.Text() != "" {
+		return []rules.Template{rule.Query, rule.Alert.Data}
 	}
 	return []rules.Template{rule.Query}
 }

@@ -2,7 +2,10 @@ package steps
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/serin-cd/serin/analysis"
 )
 
 // Describe says in one clause what changed between two revisions of a rollout.
@@ -133,6 +136,17 @@ func (h Hold) String() string {
 	return s
 }
 
+// several counts the failing series, for people.
+func several(series []SeriesState) string {
+	switch {
+	case len(series) == 1 && series[0].Key == analysis.EverySeries:
+		return "many series"
+	case len(series) == 1:
+		return "1 series"
+	}
+	return fmt.Sprintf("%d series", len(series))
+}
+
 func (r Rollout) ruleChanges(prev Rollout) []string {
 	var out []string
 	for i, s := range r.Rules {
@@ -142,6 +156,8 @@ func (r Rollout) ruleChanges(prev Rollout) []string {
 			out = append(out, s.Rule+map[bool]string{true: " passes again", false: " fails"}[s.FailingSince.IsZero()])
 		case s.InAStep > was.InAStep:
 			out = append(out, fmt.Sprintf("%s fails, %d in a row", s.Rule, s.InARow))
+		case !slices.Equal(s.Series, was.Series):
+			out = append(out, fmt.Sprintf("%s fails in %s", s.Rule, several(s.Series)))
 		case s.Recovered && !was.Recovered:
 			out = append(out, s.Rule+" recovered")
 		case s.Seen && !was.Seen:

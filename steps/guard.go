@@ -43,12 +43,13 @@ func (r Rollout) remember(m Measured) Rollout {
 		s.Seen = s.Seen || j.Data
 		switch j.Verdict {
 		case analysis.Unhealthy:
-			if s.FailingSince.IsZero() {
+			if s = s.track(r.Plan.Rules[i], j); s.FailingSince.IsZero() {
 				s.FailingSince = j.Reading.At
 			}
 			s = s.count(r.Plan.Rules[i], j.Reading.At)
 		case analysis.Healthy, analysis.Inconclusive:
 			s.FailingSince, s.InARow = time.Time{}, 0
+			s = s.track(r.Plan.Rules[i], j)
 		case analysis.NoData, analysis.Outage:
 		}
 		r.Rules[i] = s
@@ -104,6 +105,9 @@ func (r Rollout) blocked(now time.Time, m Measured) (*Hold, bool) {
 	var worst *Hold
 	for i, t := range r.Plan.Rules {
 		j, ok := find(m.Verdicts, t.Rule)
+		if ok && j.Verdict == analysis.Healthy && len(r.Rules[i].Series) > 0 {
+			j.Verdict, j.Reason = analysis.Unhealthy, "it keeps firing for "+t.KeepFiring.String()
+		}
 		if t.OnFail == rules.Notify || ok && j.Verdict == analysis.Healthy && !j.Reading.At.Before(r.StepBegan) {
 			continue
 		}
@@ -206,12 +210,16 @@ func (r Rollout) tellHoldAt() time.Time {
 	return r.Hold.Since.Add(after)
 }
 
-// failHoldAt is when the hold becomes a failure, where a rule has fail_after.
+// failHoldAt is when the hold becomes a failure, where a rule has fail_after, or on_error: rollback in an outage.
 func (r Rollout) failHoldAt() (time.Time, bool) {
 	var after time.Duration
 	for _, t := range r.Plan.Rules {
-		if t.FailAfter > 0 && slices.Contains(r.Hold.Rules, t.Rule) && (after == 0 || t.FailAfter < after) {
-			after = t.FailAfter
+		limit := t.FailAfter
+		if limit == 0 && t.OnError == rules.Rollback && r.Hold.Verdict == analysis.Outage {
+			limit = t.OutageAlertAfter
+		}
+		if limit > 0 && slices.Contains(r.Hold.Rules, t.Rule) && (after == 0 || limit < after) {
+			after = limit
 		}
 	}
 	return r.Hold.Since.Add(after), after > 0

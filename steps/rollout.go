@@ -54,6 +54,16 @@ type RuleState struct {
 	InARow       int       `json:"in_a_row,omitempty"`     // failing readings in a row, where they are counted
 	InAStep      int       `json:"in_a_step,omitempty"`    // failing readings of this step, where they are counted
 	Recovered    bool      `json:"recovered,omitempty"`    // healthy again after the rollback
+
+	Series []SeriesState `json:"series,omitempty"` // of a rule whose `for` counts for each series: those that fail, by key
+}
+
+// SeriesState is a failing series of a rule whose `for` counts for each by itself.
+type SeriesState struct {
+	Key     string    `json:"key"`
+	Since   time.Time `json:"since"`            // the first of its failing readings in a row
+	Fired   bool      `json:"fired,omitempty"`  // it has failed for the rule's `for`
+	Cleared time.Time `json:"cleared,omitzero"` // it no longer fails since then, and goes on firing for a while
 }
 
 // Hold is why a rollout does not advance, and since when.
