@@ -15,6 +15,7 @@ var impure = []string{
 // ofTests is what must not reach users' binaries.
 var ofTests = []string{
 	"testing", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "pgregory.net/rapid", "go.uber.org/goleak",
+	"github.com/santhosh-tekuri/jsonschema",
 }
 
 // foreign says why package from may not import path, which is not ours, or "".
