@@ -14,14 +14,21 @@ import (
 
 func newCheck(env Env) *cobra.Command {
 	var output string
+	var effective bool
 	cmd := &cobra.Command{
 		Use:   "check FILE…",
 		Short: "Say everything that is wrong with policies",
 		Long: "Check reads policy files, or the *.yaml files of directories, and says for each fault where it is, what is wrong, and what\n" +
 			"cures it. It exits with 1 when there are errors; warnings alone do not fail it.",
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return check(env, args, output) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			if effective {
+				return checkEffective(env, args, output)
+			}
+			return check(env, args, output)
+		},
 	}
+	cmd.Flags().BoolVar(&effective, "print-effective", false, "print the policies with every default filled in, when there are no errors")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or github (annotations of a workflow)")
 	return cmd
 }

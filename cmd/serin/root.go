@@ -71,6 +71,7 @@ func newRoot(env Env) *cobra.Command {
 		newReplay(env),
 		newWorkers(env),
 		newCheck(env),
+		newSchema(env),
 		newAck(env),
 		newFlags(env),
 		newVersion(env),
