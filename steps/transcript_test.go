@@ -240,6 +240,8 @@ func adjust(t *testing.T, p *steps.Plan, words []string) {
 			p.ReadyWithin, _ = time.ParseDuration(value)
 		case "advance": // opens at that minute of every hour, for 20 minutes
 			p.Advance = &steps.Window{Open: value + " * * * *", For: 20 * time.Minute}
+		case "on_error":
+			p.Rules[0].OnError = rules.Response(value)
 		case "fail_after":
 			d, _ := time.ParseDuration(value)
 			p.Rules[0].FailAfter = d
