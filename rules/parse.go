@@ -10,8 +10,9 @@ import (
 	"github.com/serin-cd/serin/internal/diag/yamldoc"
 )
 
-// MaxRules bounds the rules of a policy, so that a short file of YAML aliases cannot become a long one.
-const MaxRules = 200
+// MaxRules bounds the rules of a policy, so that a short file of YAML aliases cannot become a long one. All the alerting
+// rules of an organisation fit in: a public collection of them has about a thousand.
+const MaxRules = 2000
 
 // ruleKeys are the keys of a rule, besides the settings.
 var ruleKeys = append([]string{"name", "bad", "total", "query", "min", "max", "critical_max", "critical_min", "compare", "on_fail", "severity", "dry_run", "steps", "uses", "with"}, append(alertKeys, settingKeys...)...)

@@ -71,6 +71,7 @@ func newRoot(env Env) *cobra.Command {
 		newReplay(env),
 		newWorkers(env),
 		newCheck(env),
+		newImport(env),
 		newSchema(env),
 		newAck(env),
 		newFlags(env),
