@@ -9,7 +9,11 @@ import (
 )
 
 // Analyst asks for the readings of rules, and judges them.
-type Analyst struct{ Querier Querier }
+type Analyst struct {
+	Querier Querier
+	// Annotate fills in the annotations of an alert for the series that fires; nil: they are left out.
+	Annotate func(a rules.Alert, labels map[string]string, value float64, at time.Time) map[string]string
+}
 
 // Measure judges every request at one instant: one judgement each, in order. All first questions go to the Querier in
 // one call. Only readings that do not pass may cost a second one, again for all at once.
@@ -44,7 +48,17 @@ func (a Analyst) Measure(ctx context.Context, rs []Request, at time.Time) []Judg
 			out[i] = Judge(r.Rule, facts[i])
 		}
 	}
+	a.annotate(rs, out)
 	return out
+}
+
+// annotate says of alerts that fire what their rules say of them.
+func (a Analyst) annotate(rs []Request, js []Judgement) {
+	for i, r := range rs {
+		if j := &js[i]; a.Annotate != nil && r.Rule.Alert != nil && j.Verdict == Unhealthy && j.Reading.Value != nil {
+			j.Annotations = a.Annotate(*r.Rule.Alert, j.Reading.Labels, float64(*j.Reading.Value), j.Reading.At)
+		}
+	}
 }
 
 // followUp asks what decides a reading that did not pass, or explains it to a person.

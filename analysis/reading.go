@@ -39,7 +39,9 @@ type Judgement struct {
 	Data     bool    `json:"data,omitempty"`     // the reading had data: from now on its absence is a loss
 	// Failing tells the failing series apart, where each has a `for` of its own; EverySeries: it fails as a whole.
 	Failing []string `json:"failing,omitempty"`
-	Reading Reading  `json:"reading"`
+	// Annotations are those of an alert that fires, filled in.
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Reading     Reading           `json:"reading"`
 }
 
 // Query is one question to Prometheus. It carries the template and its variables, not finished text: that lets a client

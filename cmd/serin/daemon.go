@@ -15,6 +15,7 @@ import (
 	prom "github.com/prometheus/client_golang/prometheus"
 
 	"github.com/serin-cd/serin/analysis"
+	"github.com/serin-cd/serin/analysis/annotations"
 	"github.com/serin-cd/serin/analysis/prometheus"
 	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/deployments/jetstream"
@@ -96,7 +97,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	d.querier, d.leases = &prometheus.Client{Default: cfg.Prometheus}, d.fairLeases()
 	d.worker = &deployments.Worker{
 		Name: d.leases.Name, Journal: d.journal, Leases: d.leases, Policies: policies,
-		Analyst: analysis.Analyst{Querier: d.querier}, Exposers: exposers, Reach: traffic.Reach, Metrics: deployments.NewMetrics(d.registry),
+		Analyst: analysis.Analyst{Querier: d.querier, Annotate: annotations.Fill}, Exposers: exposers, Reach: traffic.Reach, Metrics: deployments.NewMetrics(d.registry),
 		Now: cfg.Env.Now, Log: cfg.Log, Capacity: d.journal.Partitions(), Lag: queryLag,
 	}
 	return nil

@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/spf13/cobra"
 
 	"github.com/serin-cd/serin/analysis"
@@ -83,14 +86,35 @@ func asked(r analysis.Reading) [][2]string {
 
 // facts are a reading's numbers beside its reason.
 func facts(j analysis.Judgement) string {
-	out := []string{"window " + j.Reading.Window.String(), "at " + j.Reading.At.UTC().Format(time.DateTime) + " UTC"}
+	var out []string
+	if v := j.Reading.Value; v != nil {
+		out = append(out, fmt.Sprintf("value %.6g", float64(*v)))
+	}
+	if l := j.Reading.Limit; l != nil {
+		out = append(out, fmt.Sprintf("%s %.6g", strings.ReplaceAll(j.Reading.LimitKind, "_", " "), float64(*l)))
+	}
+	if len(j.Reading.Labels) > 0 {
+		out = append(out, labelSet(j.Reading.Labels).String())
+	}
+	out = append(out, "window "+j.Reading.Window.String(), "at "+j.Reading.At.UTC().Format(time.DateTime)+" UTC")
 	if s := j.Reading.Stable; s != nil {
 		out = append(out, fmt.Sprintf("stable had %.4g", float64(*s)))
 	}
 	if s := j.Reading.Samples; s != nil {
 		out = append(out, fmt.Sprintf("%.0f samples", float64(*s)))
 	}
-	return strings.Join(out, ", ")
+	for _, name := range slices.Sorted(maps.Keys(j.Annotations)) {
+		out = append(out, name+": "+j.Annotations[name])
+	}
+	return clean(strings.Join(out, ", "))
+}
+
+func labelSet(labels map[string]string) model.LabelSet {
+	out := model.LabelSet{}
+	for name, value := range labels {
+		out[model.LabelName(name)] = model.LabelValue(value)
+	}
+	return out
 }
 
 // link leads to a query at its instant, in Prometheus' own page; "" where nobody knows which Prometheus it was.

@@ -47,6 +47,8 @@ func foreignPrometheus(from, path string) string {
 		return ""
 	case within(from, "rules") && parser:
 		return ""
+	case from == "analysis/annotations" && (path == "template" || path == "promql"): // the engine's sample is what templates take
+		return ""
 	case within(from, "rules"):
 		return "rules needs the parser of PromQL, not its engine"
 	}
