@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,28 +16,41 @@ import (
 func newCheck(env Env) *cobra.Command {
 	var output string
 	var effective bool
+	var live online
 	cmd := &cobra.Command{
 		Use:   "check FILE…",
 		Short: "Say everything that is wrong with policies",
 		Long: "Check reads policy files, or the *.yaml files of directories, and says for each fault where it is, what is wrong, and what\n" +
 			"cures it. It exits with 1 when there are errors; warnings alone do not fail it.",
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := live.validate(); err != nil {
+				return err
+			}
 			if effective {
 				return checkEffective(env, args, output)
 			}
-			return check(env, args, output)
+			return live.checkAll(cmd.Context(), env, args, output)
 		},
 	}
+	live.flags(cmd)
 	cmd.Flags().BoolVar(&effective, "print-effective", false, "print the policies with every default filled in, when there are no errors")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or github (annotations of a workflow)")
 	return cmd
 }
 
 func check(env Env, paths []string, output string) error {
+	return new(online).checkAll(context.Background(), env, paths, output)
+}
+
+// checkAll checks files, and asks Prometheus too where that is wanted.
+func (o *online) checkAll(ctx context.Context, env Env, paths []string, output string) error {
 	files, findings, err := readPolicies(env, paths)
 	if err != nil {
 		return exitError{code: exitUsage, err: err}
+	}
+	if o.on {
+		findings = append(findings, o.check(ctx, env, files, findings)...).Sorted()
 	}
 	switch output {
 	case "github":
@@ -59,6 +73,9 @@ func check(env Env, paths []string, output string) error {
 		}
 		for _, f := range findings {
 			printFinding(env.Stdout, f, sources[f.File])
+		}
+		for _, line := range o.said {
+			fmt.Fprintln(env.Stdout, clean(line))
 		}
 	default:
 		return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json, github", output)}
