@@ -41,6 +41,7 @@ type Simulated struct {
 type Round struct {
 	At         time.Time
 	Judgements []analysis.Judgement
+	Stable     bool   // of the stable version: after a rollback it serves the users
 	Why        string // why nothing was read, or ""
 }
 
@@ -159,8 +160,9 @@ func (s *simulation) look(ctx context.Context) {
 		s.script.Looks = s.script.Looks[1:]
 		round := Round{At: s.now}
 		if m := s.measuring; s.over() || m == nil || len(m.Rules) == 0 {
-			round.Why = unread(s.entry.State.Rollout)
+			round.Why = unread(s.entry.State.Rollout, s.script.At)
 		} else {
+			round.Stable = m.Stable
 			round.Judgements = s.w.Analyst.Measure(ctx, m.requests(*s.entry.State.Rollout, m.Rules), s.now)
 		}
 		s.out.Looks = append(s.out.Looks, round)
@@ -168,11 +170,11 @@ func (s *simulation) look(ctx context.Context) {
 }
 
 // unread says why no rule is read.
-func unread(r *steps.Rollout) string {
-	switch {
-	case r.Phase == steps.Ended:
-		return "the rollout has ended: " + string(r.Outcome)
-	case r.Phase == steps.Reverting:
+func unread(r *steps.Rollout, begin time.Time) string {
+	if r.Phase == steps.Ended {
+		return fmt.Sprintf("the rollout ended %v after the release, %s", r.EndedAt.Sub(begin), r.Outcome)
+	}
+	if r.Phase == steps.Reverting {
 		return "the release is being taken back"
 	}
 	return "the new version has no confirmed traffic yet"
@@ -237,7 +239,7 @@ func (s *simulation) read(ctx context.Context) {
 	q := <-s.w.batches.asks
 	s.w.batches.measure(ctx, q.at, []question{q})
 	a := <-s.results
-	s.out.Rounds = append(s.out.Rounds, Round{At: a.at, Judgements: a.judgements})
+	s.out.Rounds = append(s.out.Rounds, Round{At: a.at, Judgements: a.judgements, Stable: a.measure.Stable})
 	s.measured(ctx, a)
 }
 

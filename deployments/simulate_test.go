@@ -125,7 +125,7 @@ func TestLooksSeeWhatIsDecidedOnAndDecideNothing(t *testing.T) {
 	for _, l := range looked.Looks {
 		got = append(got, fmt.Sprintf("%v %d %s", l.At.Sub(midnight), len(l.Judgements), l.Why))
 	}
-	want := []string{"0s 0 the new version has no confirmed traffic yet", "15s 1 ", "1m0s 1 ", "1h0m0s 0 the rollout has ended: promoted"}
+	want := []string{"0s 0 the new version has no confirmed traffic yet", "15s 1 ", "1m0s 1 ", "1h0m0s 0 the rollout ended 3m0s after the release, promoted"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -17,8 +17,8 @@ type policyFile struct {
 	policies []deployments.Policy
 }
 
-// readPolicies reads files, and the *.yaml and *.yml of directories. All findings of all files come at once; an error
-// means that something could not be read.
+// readPolicies reads files, and the *.yaml and *.yml of directories but for those of tests. All findings of all files
+// come at once; an error means that something could not be read.
 func readPolicies(env Env, paths []string) ([]policyFile, diag.Findings, error) {
 	var files []policyFile
 	var findings diag.Findings
@@ -59,7 +59,7 @@ func policyPaths(env Env, path string) ([]string, error) {
 	var names []string
 	entries, err := os.ReadDir(env.Path(path))
 	for _, e := range entries {
-		if !e.IsDir() && slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(e.Name())) {
+		if !e.IsDir() && slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(e.Name())) && !isTestFile(e.Name()) {
 			names = append(names, filepath.Join(path, e.Name()))
 		}
 	}

@@ -78,6 +78,10 @@ func forbidden(from, to string, inTest bool) string {
 		return "nothing imports internal/chaos"
 	case within(to, "internal/repo"):
 		return unless(inTest, "internal/repo is for tests")
+	case within(from, policytest):
+		return unless(core[to] != nil && to != "flags" || within(to, "internal/lab/promlab"), "internal/policytest drives deployments, against the lab's store")
+	case within(to, policytest):
+		return "internal/policytest is for cmd"
 	case within(from, "internal/lab"):
 		return unless(within(to, "internal/lab"), "internal/lab knows the world outside, and nothing of Serin")
 	case within(to, "internal/lab"):
@@ -118,8 +122,11 @@ func unless(ok bool, reason string) string {
 // within reports whether path is dir or below it.
 func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 
+// policytest is what `serin test` does. It is no test of Serin, and so may not import what tests may.
+const policytest = "internal/policytest"
+
 // suite reports whether the package is a conformance suite, which has a name like flagstest.
-func suite(path string) bool { return strings.HasSuffix(path, "test") }
+func suite(path string) bool { return strings.HasSuffix(path, "test") && path != policytest }
 
 func TestArrowsPointOneWay(t *testing.T) {
 	for _, p := range packages(t) {
@@ -185,6 +192,11 @@ func TestArrowsAgainstTheHouseAreFound(t *testing.T) {
 		"anything to the benchmarks":    {"deployments", "internal/bench", true, false},
 		"chaos to what it audits":       {"internal/chaos/audit", "deployments/jetstream", false, true},
 		"anything to chaos":             {"flags", "internal/chaos", true, false},
+		"policy tests to the shell":     {"internal/policytest", "deployments", false, true},
+		"policy tests to the engine":    {"internal/policytest", "internal/lab/promlab", false, true},
+		"policy tests to an adapter":    {"internal/policytest", "deployments/jetstream", true, false},
+		"the shell to policy tests":     {"deployments", "internal/policytest", true, false},
+		"cmd to policy tests":           {"cmd/serin", "internal/policytest", false, true},
 		"cmd to all":                    {"cmd/serin", "deployments/jetstream", false, true},
 		"anything to cmd":               {"deployments", "cmd/serin", true, false},
 		"an adapter to the noun aside":  {"flags/natskv", "steps", false, false},

@@ -39,11 +39,12 @@ func foreign(from, path string, inTest bool) string {
 	return ""
 }
 
-// foreignPrometheus keeps a large module in two places: the parser where PromQL is read, the engine in the lab.
+// foreignPrometheus keeps a large module in its places: the parser where PromQL is read, the engine in the lab and where
+// policies are tested against written series.
 func foreignPrometheus(from, path string) string {
 	parser := within(path, "promql/parser") || within(path, "model")
 	switch {
-	case within(from, "internal/lab"):
+	case within(from, "internal/lab"), from == policytest:
 		return ""
 	case within(from, "rules") && parser:
 		return ""
@@ -84,6 +85,8 @@ func TestForeignPackagesHaveTheirPlace(t *testing.T) {
 		"the engine in rules":           {"rules", "github.com/prometheus/prometheus/promql", false, false},
 		"the parser in analysis":        {"analysis", "github.com/prometheus/prometheus/promql/parser", false, false},
 		"the engine in a test":          {"analysis/prometheus", "github.com/prometheus/prometheus/promql", true, false},
+		"the engine in policy tests":    {"internal/policytest", "github.com/prometheus/prometheus/promql", false, true},
+		"a test library in them":        {"internal/policytest", "github.com/google/go-cmp/cmp", false, false},
 		"the engine in the lab":         {"internal/lab/promlab", "github.com/prometheus/prometheus/promql", false, true},
 		"a URL in a pure package":       {"analysis", "net/url", false, true},
 		"the network in a pure package": {"analysis", "net/http", false, false},
