@@ -1,6 +1,7 @@
 package deployments
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/serin-cd/serin/internal/diag"
 	"github.com/serin-cd/serin/internal/diag/yamldoc"
 	"github.com/serin-cd/serin/rules"
 	"github.com/serin-cd/serin/steps"
@@ -23,7 +25,9 @@ func defaultSteps() []steps.Step {
 
 func parsePlan(m yamldoc.Map) steps.Plan {
 	p := steps.Plan{Steps: defaultSteps(), ConfirmWithin: defaultConfirmWithin, Recovery: defaultRecovery}
-	p.Mover, p.Tolerance, _ = steps.ParseMover(m.Get("traffic"))
+	if m.Has("traffic") || !m.Strange() {
+		p.Mover, p.Tolerance, _ = steps.ParseMover(m.Get("traffic"))
+	}
 	if m.Has("steps") {
 		p.Steps = parseSteps(m.Get("steps"))
 	}
@@ -56,7 +60,7 @@ func parseSteps(v yamldoc.Value) []steps.Step {
 			s.Bake = 0
 		}
 		if item.IsMap() {
-			sm := item.Map("weight", "bake", "approval")
+			sm := item.MapWith(stepCures, "weight", "bake", "approval")
 			if !required(sm, "weight", "add `weight: 25`, in percent") {
 				continue
 			}
@@ -77,6 +81,12 @@ func parseSteps(v yamldoc.Value) []steps.Step {
 		items[len(items)-1].Errorf("add a last step of 100", "the last step is %v: the release would never be done", last)
 	}
 	return out
+}
+
+// stepCures are cures for keys of other tools' steps.
+var stepCures = map[string]string{
+	"setWeight": "write weight", "percent": "write weight", "pause": "write bake at the step before: {weight: 5, bake: 5m}",
+	"duration": "write bake", "analysis": "leave it out: rules are read in every step, or in those that a rule's steps name",
 }
 
 func stepDetails(m yamldoc.Map, s steps.Step) steps.Step {
@@ -128,6 +138,8 @@ func parseFailure(v yamldoc.Value) steps.Failure {
 	return f
 }
 
+var flagKey = regexp.MustCompile(`^[^\s{}\pC]{1,256}$`)
+
 var eventName = regexp.MustCompile(`^[a-z0-9_-]{1,40}\.[a-z0-9_-]{1,40}$`)
 
 // parseActions reads a list of actions of the allowed kinds: rollback, {flag: KEY}, {event: NAME}.
@@ -154,6 +166,9 @@ func parseActions(v yamldoc.Value, allowed ...steps.ActionKind) []steps.Action {
 			continue
 		}
 		m := item.Map(keys...)
+		if len(item.Keys()) == 0 {
+			item.Errorf("write {"+keys[0]+": NAME}", "the action does nothing")
+		}
 		for _, k := range keys {
 			if a, ok := parseAction(m, steps.ActionKind(k)); ok {
 				out = append(out, a)
@@ -170,6 +185,10 @@ func parseAction(m yamldoc.Map, k steps.ActionKind) (steps.Action, bool) {
 	}
 	if k == steps.PublishEvent && !eventName.MatchString(key) {
 		m.Get(string(k)).Errorf("write two words with a dot between, for example checkout.failed", "%q is no event name", key)
+		return steps.Action{}, false
+	}
+	if k == steps.FlagOff && !flagKey.MatchString(key) {
+		m.Get(string(k)).Errorf("a flag's key has no spaces and no {{…}}: it is used as written", "%q is no name", key)
 		return steps.Action{}, false
 	}
 	return steps.Action{Kind: k, Key: key}, true
@@ -200,7 +219,8 @@ func (p *Policy) checkWeights(m yamldoc.Map) {
 	for _, r := range p.Rules {
 		for _, w := range r.Steps {
 			if !slices.ContainsFunc(p.Plan.Steps, func(s steps.Step) bool { return s.Share.Percent() == w }) {
-				m.Get("rules").Errorf("name weights of the policy's steps", "rule %s is read at %v %%, and there is no such step", r.Name, w)
+				m.Get("rules").Add(diag.Finding{Position: r.At, Severity: diag.Error, Cure: "name weights of the policy's steps",
+					Message: fmt.Sprintf("rule %s is read at %v %%, and there is no such step", r.Name, w)})
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/url"
+	"regexp"
 	"time"
 
 	"github.com/serin-cd/serin/analysis"
@@ -53,7 +54,7 @@ func ParsePolicies(file string, text []byte) ([]Policy, diag.Findings) {
 }
 
 func parsePolicy(doc yamldoc.Value) Policy {
-	m := doc.Map("apiVersion", "service", "environment", "prometheus", "traffic", "diluted", "steps", "defaults", "vars", "rules",
+	m := doc.MapWith(keyCures, "apiVersion", "service", "environment", "prometheus", "traffic", "diluted", "steps", "defaults", "vars", "rules",
 		"on_failure", "on_promote", "on_new_release", "first_release", "ready", "advance", "freeze", "confirm_within", "recovery")
 	p := Policy{Slot: Slot{Environment: DefaultEnvironment}, OnNewRelease: Supersede}
 	if !m.IsMap() {
@@ -100,6 +101,15 @@ func (p *Policy) parseSlot(m yamldoc.Map) {
 	}
 }
 
+// keyCures are cures for keys that people write at the top of a policy.
+var keyCures = map[string]string{
+	"name": "write service", "kind": "leave it out: a policy has no kind", "metadata": "write service: NAME, and leave metadata out",
+	"spec":   "write what stands under it at the top of the file",
+	"groups": "these are Prometheus rules: write each of them, as it stands, as an item of `rules:`",
+	"notify": "leave it out: whom Serin tells is set where `serin serve` is started",
+	"flag":   "write traffic: {flag: KEY}", "analysis": "write rules", "metrics": "write rules",
+}
+
 // required adds a finding when a key is missing, unless an unknown key may be a misspelling of it.
 func required(m yamldoc.Map, key, cure string) bool {
 	if !m.Has(key) && !m.Strange() {
@@ -108,11 +118,16 @@ func required(m yamldoc.Map, key, cure string) bool {
 	return m.Has(key)
 }
 
+var varName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
 func parseVars(v yamldoc.Value) map[string]string {
 	keys := v.Keys()
 	m := v.Map(keys...)
 	out := map[string]string{}
 	for _, k := range keys {
+		if !varName.MatchString(k) {
+			m.Key(k).Errorf("use letters, digits, _ and -", "%q is no name: {{vars.%s}} could not name it", k, k)
+		}
 		if s, ok := m.Get(k).String(); ok {
 			out[k] = s
 		}

@@ -31,8 +31,9 @@ const defaultReadyWithin = 5 * time.Minute
 func (p *Policy) parseReady(v yamldoc.Value) {
 	p.Plan.ReadyWithin = defaultReadyWithin
 	if v.Exists() && !v.IsMap() {
-		if _, ok := v.Word("none"); ok {
-			p.Plan.ReadyWithin = 0
+		p.Plan.ReadyWithin = 0
+		if word, ok := v.String(); ok && word != "none" {
+			v.Errorf("write none, {query: PROMQL, within: 5m} or {http: URL}", "%q does not say how to see that the version is ready", word)
 		}
 		return
 	}

@@ -123,6 +123,9 @@ func (s standIns) syntaxProblem(err error) Problem {
 		start, cause = int(errs[0].PositionRange.Start), errs[0].Err
 	}
 	offset, inside := s.offset(start)
+	if text := strings.TrimRight(s.original, " \t\r\n"); strings.HasSuffix(text, "%") && strings.Contains(cause.Error(), "end of input") {
+		return Problem{Offset: len(text) - 1, Message: "not valid PromQL: % is an operator, and has nothing behind it", Cure: "write 0.05 for 5 %"}
+	}
 	if inside {
 		return Problem{Offset: offset, Message: "a variable cannot stand here", Cure: "variables stand inside quotes, inside [ ], or as a number"}
 	}
@@ -144,18 +147,31 @@ func (s standIns) unmark(message string) string {
 
 // syntaxCure is the cure of the mistakes people make most.
 func syntaxCure(message string) string {
-	switch {
-	case strings.Contains(message, "unclosed left"), strings.Contains(message, "unexpected end of input"):
-		return "close the brackets and braces that are open"
-	case strings.Contains(message, "unterminated"):
-		return "close the quotes"
-	case strings.Contains(message, "expected type range vector"):
-		return "add a range: [{{window}}]"
-	case strings.Contains(message, "expected type instant vector"):
-		return "leave out the range, or wrap it: rate(…[{{window}}])"
-	case strings.Contains(message, "unknown function"):
-		return "look for a misspelt function, or for a word too many"
-	default:
-		return "try the query in Prometheus, with values in place of the variables"
+	for _, c := range syntaxCures {
+		if strings.Contains(message, c.part) {
+			return c.cure
+		}
 	}
+	return "try the query in Prometheus, with values in place of the variables"
+}
+
+// syntaxCures are tried in their order: parts of the parser's messages, and what cures them.
+var syntaxCures = []struct{ part, cure string }{
+	{"'$'", "variables are written {{name}}: those of Grafana and of a shell are not filled in"},
+	{"inside braces: ')'", "close the brace before"},
+	{"inside braces", "put each value into quotes, and close the brace"},
+	{"subquery or range", "close the range, as in [5m]"},
+	{"unclosed left", "close the brackets and braces that are open"},
+	{"unexpected end of input", "close the brackets and braces that are open"},
+	{"unexpected right parenthesis", "leave out the bracket, or open one before it"},
+	{"unterminated", "close the quotes"},
+	{"expected type range vector", "add a range: [{{window}}]"},
+	{"expected type instant vector", "leave out the range, or wrap it: rate(…[{{window}}])"},
+	{"unknown function", "look for a misspelt function, or for a word too many"},
+	{"argument(s)", "look up the function's arguments"},
+	{"label matching", `write label="value", or label=~"regular expression"`},
+	{"non-empty matcher", "name a metric, or match a label by a value"},
+	{"grouping opts", "write the labels in brackets: by (code)"},
+	{"parsing regexp", "mend the regular expression"},
+	{"no expression", "write a query"},
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/serin-cd/serin/internal/diag/yamldoc"
 )
@@ -39,14 +40,16 @@ func (p *ruleParser) ratioLimits() {
 // share reads a number from 0 to 1.
 func (p *ruleParser) share(v yamldoc.Value) *float64 {
 	n, ok := v.Number()
-	switch {
-	case !ok:
+	if !ok {
 		return nil
-	case n > 1 && n <= 100:
+	}
+	text, _ := v.String()
+	switch {
+	case n > 1 && n <= 100 && !strings.HasSuffix(strings.TrimSpace(text), "%"):
 		v.Errorf(fmt.Sprintf("write %v%% or %v", n, n/100), "%v is above 1, and a ratio lies between 0 and 1", n)
 		return nil
 	case n < 0 || n > 1:
-		v.Errorf("write 5% or 0.05", "%v is no share: a ratio lies between 0 and 1", n)
+		v.Errorf("write a share from 0% to 100%, as in 5% or 0.05", "%s is no share: a ratio lies between 0 and 1", text)
 		return nil
 	}
 	return &n

@@ -25,7 +25,7 @@ var ruleName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,63}$`)
 // becomes findings of the file the values come from. What was understood is returned all the same, and must not be used
 // when there are errors.
 func ParseSet(list, defaults yamldoc.Value, vars map[string]string) Set {
-	base := readSettings(defaults.Map(settingKeys...), defaultSettings())
+	base := readSettings(defaults.MapWith(defaultCures, settingKeys...), defaultSettings())
 	items := list.List()
 	switch {
 	case list.IsList() && len(items) == 0:
@@ -37,7 +37,7 @@ func ParseSet(list, defaults yamldoc.Value, vars map[string]string) Set {
 	var set Set
 	first := map[string]diag.Position{}
 	for _, item := range items {
-		p := ruleParser{Map: item.Map(ruleKeys...), vars: vars}
+		p := ruleParser{Map: item.MapWith(ruleCures, ruleKeys...), vars: vars}
 		if !item.IsMap() {
 			continue
 		}

@@ -152,6 +152,10 @@ func (p *ruleParser) presetValues(pre preset) (map[string]string, bool) {
 // selector checks matchers by themselves, so that a fault in them is told where it stands.
 func (p *ruleParser) selector(v yamldoc.Value, matchers string) bool {
 	const before = "x{"
+	if strings.HasPrefix(strings.TrimSpace(matchers), "{") {
+		v.Errorf("leave out the braces", "a selector has its matchers alone")
+		return false
+	}
 	c, problems := compile(before + matchers + "}")
 	for _, problem := range problems {
 		v.ErrorAt(max(0, min(problem.Offset-len(before), len(matchers))), problem.Cure, "%s", problem.Message)

@@ -55,7 +55,7 @@ func (p *ruleParser) checkVar(v yamldoc.Value, h placeholder) bool {
 		return false
 	}
 	if err := h.write(&strings.Builder{}, Vars{Extra: p.vars, Window: time.Minute}); err != nil {
-		v.ErrorAt(h.start, "", "{{%s}} does not fit here: %v", h.name, err)
+		v.ErrorAt(h.start, "mend the query, or the variable under `vars:`", "{{%s}} does not fit here: %v", h.name, err)
 		return false
 	}
 	if h.place == placeRegex && strings.ContainsAny(value, `\+*?()|[]{}^$`) {

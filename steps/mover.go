@@ -114,7 +114,7 @@ func parseTolerance(v yamldoc.Value) (Share, bool) {
 	}
 	s := Share(math.Round(n * float64(All)))
 	if n > 1 || s < 1 {
-		v.Errorf("write percentage points from 0.01% to 100%, as in `tolerance: 5%`", "is out of range")
+		v.Errorf("write percentage points from 0.01% to 100%, as in `tolerance: 5%`", "%v is out of range", n)
 		return 0, false
 	}
 	return s, true

@@ -23,6 +23,20 @@ func TestSuggestNamesTheNearestWord(t *testing.T) {
 	}
 }
 
+func TestChoosingNamesTheWordsThatThereAre(t *testing.T) {
+	for word, want := range map[string]string{"rolback": `did you mean "rollback"?`, "abort": "write rollback, hold or notify"} {
+		if got := diag.Choose(word, []string{"rollback", "hold", "notify"}); got != want {
+			t.Errorf("%q: got %s, want %s", word, got, want)
+		}
+	}
+	if got := diag.Choose("yesterday", []string{"stable"}); got != "write stable" {
+		t.Errorf("one word: got %s", got)
+	}
+	if got := diag.Choose("x", []string{"aaaaa", "bbbbb", "ccccc", "ddddd", "eeeee"}); got != "write one of them" {
+		t.Errorf("many words: got %s", got)
+	}
+}
+
 func TestFindingsAreAnErrorWhenOneOfThemIs(t *testing.T) {
 	warning := diag.Finding{Position: diag.Position{File: "b.yaml", Line: 2, Column: 3}, Severity: diag.Warning, Message: "odd"}
 	wrong := diag.Finding{Position: diag.Position{File: "a.yaml", Line: 9, Column: 1}, Message: "wrong", Cure: "right it"}

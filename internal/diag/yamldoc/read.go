@@ -1,6 +1,7 @@
 package yamldoc
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -24,7 +25,10 @@ type Map struct {
 
 // Map reads the value as a mapping that may have the known keys. An unknown or repeated key, and a value that is no
 // mapping, are findings; what was understood is returned all the same.
-func (v Value) Map(known ...string) Map {
+func (v Value) Map(known ...string) Map { return v.MapWith(nil, known...) }
+
+// MapWith is Map with cures for unknown keys that people write for a known one, or that belong elsewhere.
+func (v Value) MapWith(cures map[string]string, known ...string) Map {
 	m := Map{Value: v, keys: map[string]Value{}, places: map[string]Value{}}
 	if !v.Exists() {
 		return m
@@ -35,12 +39,12 @@ func (v Value) Map(known ...string) Map {
 		return m
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		m.add(node.Content[i], node.Content[i+1], known)
+		m.add(node.Content[i], node.Content[i+1], known, cures)
 	}
 	return m
 }
 
-func (m *Map) add(at, value *yaml.Node, known []string) {
+func (m *Map) add(at, value *yaml.Node, known []string, cures map[string]string) {
 	key := resolve(at)
 	place := Value{file: m.file, node: at, path: m.path}
 	if key.Tag == "!!merge" {
@@ -55,7 +59,7 @@ func (m *Map) add(at, value *yaml.Node, known []string) {
 	}
 	if !slices.Contains(known, key.Value) {
 		m.strange = true
-		place.Errorf(diag.Suggest(key.Value, known), "unknown key %q", key.Value)
+		place.Errorf(cmp.Or(cures[key.Value], diag.Suggest(key.Value, known)), "unknown key %q", key.Value)
 		return
 	}
 	if _, twice := m.keys[key.Value]; twice {
@@ -136,7 +140,11 @@ func (v Value) String() (string, bool) {
 	}
 	node := resolve(v.node)
 	if node.Kind != yaml.ScalarNode {
-		v.Errorf("write one value", "is %s, needs text", kind(node))
+		cure := "write one value"
+		if node.Style&yaml.FlowStyle != 0 && node.Kind == yaml.MappingNode { // {{service}}, {job="a"}
+			cure = "put text that begins with { into single quotes, or write one value"
+		}
+		v.Errorf(cure, "is %s, needs text", kind(node))
 		return "", false
 	}
 	if node.Tag == "!!null" || strings.TrimSpace(node.Value) == "" {
@@ -153,7 +161,7 @@ func (v Value) Word(known ...string) (string, bool) {
 		return "", false
 	}
 	if !slices.Contains(known, s) {
-		v.Errorf(diag.Suggest(s, known), "%q is not one of %s", s, strings.Join(known, ", "))
+		v.Errorf(diag.Choose(s, known), "%q is not one of %s", s, strings.Join(known, ", "))
 		return "", false
 	}
 	return s, true

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -48,27 +46,6 @@ func Parse(name string, data []byte) (*File, []Value) {
 			docs = append(docs, Value{file: f, node: node.Content[0]})
 		}
 	}
-}
-
-var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
-// addSyntax turns the YAML library's message into a finding: it gives the line, never the column.
-func (f *File) addSyntax(err error) {
-	line, text := 1, strings.TrimPrefix(err.Error(), "yaml: ")
-	if m := syntaxLine.FindStringSubmatch(err.Error()); m != nil {
-		text = m[2]
-		if n, err := strconv.Atoi(m[1]); err == nil && n > 0 {
-			line = min(n, len(f.lines))
-		}
-	}
-	column := 1
-	if src := f.lines[line-1]; strings.TrimSpace(src) != "" {
-		column += len(src) - len(strings.TrimLeft(src, " \t"))
-	}
-	f.Findings = append(f.Findings, diag.Finding{
-		Position: diag.Position{File: f.Name, Line: line, Column: column}, Severity: diag.Error,
-		Message: "not valid YAML: " + text, Cure: "check indentation (spaces, no tabs), quotes and brackets on this line and the one before",
-	})
 }
 
 // Exists reports whether the value was written.
