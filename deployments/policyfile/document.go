@@ -14,7 +14,7 @@ type Document struct {
 	Steps         []Step          `yaml:"steps,omitempty" min:"1" default:"[5, 25, 50, 100]" doc:"Shares of traffic in percent, rising strictly, the last one 100; alone, or with what must hold there."`
 	Defaults      *Defaults       `yaml:"defaults,omitempty" doc:"Settings of all rules that do not write their own."`
 	Vars          map[string]Text `yaml:"vars,omitempty" doc:"Variables of your own: {{vars.NAME}} in rules."`
-	Rules         []Rule          `yaml:"rules" required:"true" min:"1" max:"200" doc:"What healthy means: at least one rule, and one that does more than notify."`
+	Rules         []Rule          `yaml:"rules" required:"true" min:"1" max:"2000" doc:"What healthy means: at least one rule, and one that does more than notify."`
 	OnFailure     *OnFailure      `yaml:"on_failure,omitempty" default:"{do: [rollback]}" doc:"What is done when the rollout fails."`
 	OnPromote     []PromoteAction `yaml:"on_promote,omitempty,flow" default:"nothing" doc:"What is done when the release is promoted."`
 	OnNewRelease  string          `yaml:"on_new_release,omitempty" enum:"supersede,queue,refuse" default:"supersede" doc:"What a newer release does to the rollout under way."`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/deployments/policyfile"
+	"github.com/serin-cd/serin/rules"
 )
 
 func compiled(t *testing.T) *jsonschema.Schema {
@@ -74,12 +75,19 @@ func TestTheSchemaRefusesWhatIsObviouslyWrong(t *testing.T) {
 	}
 }
 
+func TestTheSchemaTakesAsManyRulesAsTheParser(t *testing.T) {
+	if got := readSchema(t).Properties["rules"].MaxItems; got != rules.MaxRules {
+		t.Errorf("%d rules at most, want %d", got, rules.MaxRules)
+	}
+}
+
 // schema is what tests look at of a schema.
 type schema struct {
 	Description          string
 	Properties           map[string]schema
 	AdditionalProperties any
 	Items                *schema
+	MaxItems             int
 	AnyOf                []schema
 }
 
