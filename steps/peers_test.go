@@ -63,6 +63,7 @@ var argoRuns = []peerRun{
 	{"inconclusive limit: as many, and the run is ended", "inconclusiveLimit 3", "Successful", "for: 1m", "I I I P", "waits", needsAPass},
 	{"inconclusive limit: more than it, then successes", "inconclusiveLimit 2", "Inconclusive", "for: 1m", "I I I S S S S S S S", "goes on", holdEnds},
 	{"errors: five in a row", "consecutiveErrorLimit 4, the default", "Error", "for: 1m", "E E E E E", "waits", holdNoFailure},
+	{"errors: five in a row, and the rule says so", "consecutiveErrorLimit 4, the default", "Error", "on_error: rollback, fail_after: 4m", "E E E E E", "goes back", ""},
 	{"errors: four in a row", "consecutiveErrorLimit 4, the default", "Running", "for: 1m", "E E E E", "waits", ""},
 	{"errors: four in a row, and the run is ended", "consecutiveErrorLimit 4, the default", "Successful", "for: 1m", "E E E E P", "waits", needsAPass},
 	{"errors: a success between", "consecutiveErrorLimit 4, the default", "Running", "for: 1m", "E E E S E E E", "waits", ""},
@@ -91,6 +92,7 @@ var flaggerRuns = []peerRun{
 		"failures_in_a_row: 2, failures_in_a_step: 2\nfailures_in_a_row: 2, failures_in_a_step: 2", "FS SF SS", "waits", perRule},
 	{"threshold: two metrics at once count once", "threshold 2", "stays",
 		"failures_in_a_row: 2, failures_in_a_step: 2\nfailures_in_a_row: 2, failures_in_a_step: 2", "FF", "waits", ""},
+	{"no values, and the rule says so", "threshold 3", "rolls back", "fail_after: 3m", "N N N N N N N N N N", "goes back", ""},
 	{"no values", "threshold 3", "rolls back", "failures_in_a_row: 3, failures_in_a_step: 3", "N N N N", "waits", holdNoFailure},
 	{"the metrics server does not answer", "threshold 3", "rolls back", "failures_in_a_row: 3, failures_in_a_step: 3", "E E E E", "waits", holdNoFailure},
 	{"traffic stops midway, as issue 1011 reports", "threshold 3", "advances", "for: 1m", "S S S S S N N N N N", "waits", needsAPass},
@@ -140,6 +142,7 @@ func (p *peerRollout) read(word string) {
 		}
 	}
 	p.next(m)
+	p.next(steps.Tick{}) // what a hold leads to is a matter of time
 }
 
 // play takes the rollout to its first step, through the readings, and says what became of it.
