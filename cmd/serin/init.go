@@ -29,7 +29,7 @@ func newInit(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a first policy, from what Prometheus has of the service",
-		Long: "Init writes a first policy of at most ten lines to FILE, SERVICE.yaml unless named, or to the output with -. With\n" +
+		Long: "Init writes a first policy of about ten lines to FILE, SERVICE.yaml unless named, or to the output with -. With\n" +
 			"--from-prometheus it looks for the service's requests, their time, and the labels that name the service and its version,\n" +
 			"writes rules of what is there, and says why. It never overwrites a file without --force.",
 		Args: cobra.MaximumNArgs(1),

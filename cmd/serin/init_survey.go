@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -100,6 +101,11 @@ func (s surveyor) times(ctx context.Context, seen *survey.Seen, names []string) 
 			by = "sum"
 		}
 		seen.Times = &times
+		for le := range s.values(ctx, "le", survey.CountBy(times.Selector(""), "le"), s.vars) {
+			if bound, err := strconv.ParseFloat(le, 64); err == nil && !math.IsInf(bound, 0) {
+				seen.Largest = max(seen.Largest, bound)
+			}
+		}
 		seen.P95 = s.number(ctx, "histogram_quantile(0.95, "+by+"(rate("+times.Selector("")+"[1h])))")
 		return
 	}

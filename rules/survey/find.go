@@ -22,9 +22,9 @@ var (
 )
 
 var (
-	likeRequests = regexp.MustCompile(`(requests?_total|requests|(request|http|rpc|server)\w*_(duration|latency|time|requests)\w*_count)$`)
+	likeRequests = regexp.MustCompile(`(requests?_total|responses_total|requests|(request|http|rpc|server)\w*_(duration|latency|time|requests)\w*_count)$`)
 	likeTimes    = regexp.MustCompile(`(duration|latency|handling|response_time|request_time|requests)_(seconds|milliseconds)$`)
-	ofOthers     = regexp.MustCompile(`^(promhttp|prometheus|alertmanager|grafana|go|scrape|net_conntrack|apiserver|etcd|kubelet|node)_|_client_|_created$`)
+	ofOthers     = regexp.MustCompile(`^(promhttp|prometheus|alertmanager|grafana|go|scrape|net_conntrack|apiserver|etcd|kubelet|node)_|_client_|_created$|in_?flight|_(active|current|pending|concurrent|queued)_`)
 )
 
 // mostCandidates bounds how many metrics of one kind are looked at.
@@ -32,7 +32,7 @@ const mostCandidates = 20
 
 // Counters are the metrics among names that look like counters of requests, the most usual first.
 func Counters(names []string) []string {
-	return candidates(names, func(name string) bool { return likeRequests.MatchString(name) })
+	return candidates(names, func(name string) bool { return slices.Contains(requestCounters, name) || likeRequests.MatchString(name) })
 }
 
 // Histograms are the metrics among names that look like histograms of the time of requests, without the _bucket of

@@ -22,6 +22,7 @@ type Seen struct {
 	InTenMinutes float64       // requests
 	Bad          float64       // share of the last hour; NaN without requests
 	P95          float64       // of the last hour, in the metric's unit; NaN without requests
+	Largest      float64       // the largest finite bucket of classic Times; 0: not known
 	Spacing      time.Duration // of the counter's samples
 }
 
@@ -30,7 +31,8 @@ const unknownVersion = `# No label of these series tells versions apart. Until o
 # let the service, or Prometheus' relabelling, add a label "version", or write the label that has it below.
 `
 
-// Policy is a first policy for the service: at most ten lines, besides the comments that say why.
+// Policy is a first policy for the service: ten lines besides the comments that say why, and one more where samples are far
+// apart. It is empty where there are no requests.
 func (s Seen) Policy() string {
 	var b strings.Builder
 	if s.Requests == nil {
@@ -109,13 +111,10 @@ func (s Seen) times(b *strings.Builder) {
 	if strings.Contains(s.Times.Metric, "milliseconds") {
 		unit = "ms"
 	}
-	limit, why := "0.5", "no requests in the last hour, so that the limit is a guess"
-	if unit == "ms" {
-		limit = "500"
-	}
-	if !math.IsNaN(s.P95) && s.P95 > 0 {
-		limit = short(readable(1.5 * s.P95))
-		why = fmt.Sprintf("95 %% took up to %s %s in the last hour: the limit is half as much again", short(s.P95), unit)
+	limit, why := s.timeLimit(unit)
+	if limit == "" {
+		fmt.Fprintf(b, "  # %s.\n", why)
+		return
 	}
 	by := "sum by (le) "
 	if s.Native {
@@ -123,6 +122,23 @@ func (s Seen) times(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "  # %s.\n  - {name: p95, max: %s, query: %s}\n", why, limit,
 		quoted("histogram_quantile(0.95, "+by+"(rate("+s.Times.Selector("version")+"[{{window}}])))"))
+}
+
+// timeLimit is half as much again as what was measured, yet below the largest bucket: no quantile gets above that.
+func (s Seen) timeLimit(unit string) (limit, why string) {
+	switch {
+	case math.IsNaN(s.P95) || s.P95 <= 0:
+		return map[string]string{"s": "0.5", "ms": "500"}[unit], "no requests in the last hour, so that the limit is a guess"
+	case s.Largest > 0 && s.P95 >= 0.95*s.Largest:
+		return "", fmt.Sprintf("no rule for %s: its largest bucket is %s %s, which 95%% of requests may exceed without a trace; add larger ones", s.Times.Metric, short(s.Largest), unit)
+	}
+	why = fmt.Sprintf("95%% took up to %s %s in the last hour: the limit is half as much again", short(s.P95), unit)
+	most := readable(1.5 * s.P95)
+	if s.Largest > 0 && most >= s.Largest {
+		most = (s.P95 + s.Largest) / 2
+		why += fmt.Sprintf(", but below the largest bucket, %s %s, above which no quantile gets", short(s.Largest), unit)
+	}
+	return short(most), why
 }
 
 func (s Seen) restarts(b *strings.Builder) {
