@@ -81,8 +81,11 @@ func number(r analysis.Reading, name string) *analysis.Number {
 
 // equal compares six digits: increase() and its like extrapolate. NaN equals NaN.
 func equal(want, got float64) bool {
-	if math.IsNaN(want) || math.IsNaN(got) {
+	switch {
+	case math.IsNaN(want) || math.IsNaN(got):
 		return math.IsNaN(want) && math.IsNaN(got)
+	case math.IsInf(want, 0) || math.IsInf(got, 0):
+		return want == got
 	}
 	return want == got || math.Abs(want-got) <= 1e-6*max(math.Abs(want), math.Abs(got))
 }
