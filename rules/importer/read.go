@@ -14,8 +14,8 @@ import (
 // Bounds, so that a short file of YAML aliases does not become a long one.
 const (
 	maxDepth = 60
-	maxNodes = 1 << 20
-	maxRules = 20_000
+	maxNodes = 1 << 20 // values looked at; a rule counts as many, by its length
+	maxRules = 10_000
 )
 
 // reader looks for rules in one file.
@@ -169,7 +169,7 @@ func (r *reader) walk(n *yaml.Node, depth int) {
 // within is false, and the file refused, where a document has too much in it.
 func (r *reader) within(n *yaml.Node, depth int) bool {
 	r.nodes++
-	if depth <= maxDepth && r.nodes <= maxNodes {
+	if depth <= maxDepth && r.nodes <= maxNodes && !r.full {
 		return true
 	}
 	if !r.full {
