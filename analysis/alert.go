@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/prometheus/common/model"
 
@@ -17,13 +18,22 @@ import (
 // counts from the first of them, and so ends no later than Prometheus' would.
 const maxFiring = 64
 
+// answered is the answer as Prometheus' rule manager sees it: without what PromQL has to say about the query, which is a warning
+// here and no matter there. Warnings of missing series stay.
+func (a Answer) answered() Answer {
+	for _, r := range []*Result{&a.Value, &a.Total} {
+		r.Warnings = slices.DeleteFunc(slices.Clone(r.Warnings), func(w string) bool { return strings.HasPrefix(w, "PromQL warning: ") })
+	}
+	return a
+}
+
 // readAlert reads an alert's answer: there is data when a value of it can be compared, or when Data says so.
 func (a Answer) readAlert(rule rules.Rule) measured {
 	alert := *rule.Alert
 	m := measured{why: "no series", value: math.NaN()}
 	for _, s := range a.Value.Samples {
 		switch fires := alert.Fires.Met(s.Value, alert.Threshold); {
-		case s.Histogram: // Prometheus compares it with nothing, and leaves it out
+		case s.Histogram && alert.Fires != rules.FiresAny: // Prometheus compares it with nothing, and leaves it out
 			m.note(noEvents, histogram)
 		case fires:
 			m.presence, m.firing = present, append(m.firing, s)
@@ -124,7 +134,7 @@ func alertKeys(firing []Sample, over map[string]string) ([]string, error) {
 	for _, s := range firing {
 		h := fnv.New64a()
 		for _, name := range slices.Sorted(maps.Keys(s.Labels)) {
-			if _, hidden := over[name]; !hidden && name != model.MetricNameLabel && name != model.AlertNameLabel {
+			if !hides(over, name) && name != model.MetricNameLabel && name != model.AlertNameLabel {
 				h.Write([]byte(name + "\x00" + s.Labels[name] + "\x00"))
 			}
 		}
@@ -138,6 +148,20 @@ func alertKeys(firing []Sample, over map[string]string) ([]string, error) {
 		return []string{EverySeries}, nil
 	}
 	return slices.Sorted(maps.Keys(seen)), nil
+}
+
+// hides reports whether the rule's labels put one text over a label of all series. A template is taken to leave series apart, as
+// {{ $labels.pod }} does, and with it the label it is made of.
+func hides(over map[string]string, label string) bool {
+	if text, ok := over[label]; !ok || strings.Contains(text, "{{") {
+		return false
+	}
+	for _, text := range over {
+		if strings.Contains(text, "{{") && strings.Contains(text, label) {
+			return false
+		}
+	}
+	return true
 }
 
 // EverySeries stands in Failing for a rule that fails as a whole.

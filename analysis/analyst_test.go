@@ -69,7 +69,7 @@ func TestMeasureAsksNoMoreThanTheVerdictNeeds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := &scripted{answers: c.answers}
-			js := Analyst{q}.Measure(t.Context(), []Request{c.request}, noon)
+			js := Analyst{Querier: q}.Measure(t.Context(), []Request{c.request}, noon)
 			if diff := cmp.Diff(c.calls, q.calls); diff != "" {
 				t.Errorf("queries (-want +got):\n%s", diff)
 			}
@@ -83,7 +83,7 @@ func TestMeasureAsksNoMoreThanTheVerdictNeeds(t *testing.T) {
 func TestAllRequestsShareTheRounds(t *testing.T) {
 	const lat = `max(latency{version="v2"})`
 	q := &scripted{answers: map[string]Result{totalNew: vector(12), totalStep: vector(30), lat: vector(0.7), `max(latency{version="v1"})`: vector(0.2)}}
-	js := Analyst{q}.Measure(t.Context(), []Request{request(errorRatio()), request(latency())}, noon)
+	js := Analyst{Querier: q}.Measure(t.Context(), []Request{request(errorRatio()), request(latency())}, noon)
 	calls := [][]string{{badNew, totalNew, lat}, {totalStep, `max(latency{version="v1"})`}}
 	if diff := cmp.Diff(calls, q.calls); diff != "" {
 		t.Errorf("queries (-want +got):\n%s", diff)
@@ -95,7 +95,7 @@ func TestAllRequestsShareTheRounds(t *testing.T) {
 
 func TestEvidenceIsComplete(t *testing.T) {
 	q := &scripted{answers: map[string]Result{badNew: vector(74), totalNew: vector(406), badStable: vector(1), totalStable: vector(250)}}
-	got := Analyst{q}.Measure(t.Context(), []Request{request(errorRatio())}, noon.Add(300*time.Microsecond))
+	got := Analyst{Querier: q}.Measure(t.Context(), []Request{request(errorRatio())}, noon.Add(300*time.Microsecond))
 	want := []Judgement{{
 		Rule: "errors", Verdict: Unhealthy, Reason: "18.2 % > 5 % (74 of 406 requests)", Data: true,
 		Reading: Reading{At: noon, BadQuery: badNew, TotalQuery: totalNew, Window: 2 * time.Minute,
@@ -109,7 +109,7 @@ func TestEvidenceIsComplete(t *testing.T) {
 func TestEvidenceNamesTheWorstSeries(t *testing.T) {
 	const lat = `max(latency{version="v2"})`
 	samples := []Sample{{Labels: map[string]string{"pod": "a"}, Value: 0.2}, {Labels: map[string]string{"pod": "b"}, Value: 0.8}}
-	j := Analyst{&scripted{answers: map[string]Result{lat: {Samples: samples}}}}.Measure(t.Context(), []Request{request(latency())}, noon)[0]
+	j := Analyst{Querier: &scripted{answers: map[string]Result{lat: {Samples: samples}}}}.Measure(t.Context(), []Request{request(latency())}, noon)[0]
 	want := Reading{At: noon, Query: lat, Window: 2 * time.Minute, Value: num(0.8), Limit: num(0.5), LimitKind: "max", Labels: samples[1].Labels}
 	if diff := cmp.Diff(want, j.Reading); diff != "" {
 		t.Errorf("reading (-want +got):\n%s", diff)
@@ -122,7 +122,7 @@ type mute struct{}
 func (mute) Query(context.Context, []Query, time.Time) []Result { return nil }
 
 func TestUnansweredQueriesAreOutages(t *testing.T) {
-	js := Analyst{mute{}}.Measure(t.Context(), []Request{request(errorRatio())}, noon)
+	js := Analyst{Querier: mute{}}.Measure(t.Context(), []Request{request(errorRatio())}, noon)
 	if js[0].Verdict != Outage || !strings.Contains(js[0].Reason, "not answered") {
 		t.Errorf("judgement %+v", js[0])
 	}
@@ -152,7 +152,7 @@ func TestSharesAreMeasured(t *testing.T) {
 		"a rule without a total": {value, nil, MeasuredShare{Why: "the rule has no total that uses {{version}}"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Analyst{&scripted{answers: c.answers}}.Shares(t.Context(), []Request{c.request}, noon)
+			got := Analyst{Querier: &scripted{answers: c.answers}}.Shares(t.Context(), []Request{c.request}, noon)
 			c.want.At, c.want.Window = noon, 2*time.Minute
 			if strings.HasPrefix(got[0].Queries[0], "sum") {
 				c.want.Queries = [2]string{totalNew, totalStable}

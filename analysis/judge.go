@@ -29,6 +29,9 @@ func Judge(rule rules.Rule, f Facts) Judgement {
 	if f.NotRead != "" {
 		return j.is(Healthy, f.NotRead)
 	}
+	if rule.Alert != nil {
+		f.New = f.New.answered()
+	}
 	if why := f.fault(); why != "" {
 		return j.outage(why)
 	}
