@@ -212,6 +212,7 @@ func (p *Policy) checkTogether(m yamldoc.Map) {
 	}
 	p.checkGuards(m)
 	p.checkWeights(m)
+	p.lintTimes(m.Get("rules"))
 }
 
 // checkWeights demands that rules are read in steps that there are.

@@ -45,6 +45,7 @@ func ParseSet(list, defaults yamldoc.Value, vars map[string]string) Set {
 		p.name(first)
 		p.settings(base)
 		p.form()
+		p.lintBudgets()
 		set = append(set, p.rule)
 	}
 	return set
@@ -198,6 +199,7 @@ func (p *ruleParser) ratio() {
 		p.idleWindow(bad.template, total.template)
 	}
 	p.ratioLimits()
+	p.lintRatio()
 }
 
 func (p *ruleParser) query() {
@@ -209,6 +211,7 @@ func (p *ruleParser) query() {
 	p.compare(p.Get("compare"))
 	if ok {
 		p.lintQuery(v, c)
+		p.lintLimits(c)
 		p.idleWindow(c.template)
 	}
 }

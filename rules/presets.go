@@ -96,6 +96,7 @@ func (p *ruleParser) preset() {
 	bad, total := p.presetCount(uses, fill(pre.bad), false), p.presetCount(uses, fill(pre.total), true)
 	p.rule.Bad, p.rule.Total, p.rule.Counts = bad.template, total.template, bad.counts
 	p.ratioLimits()
+	p.lintRatio()
 }
 
 func (p *ruleParser) presetQuery(uses yamldoc.Value, text, limit string) {
@@ -108,6 +109,7 @@ func (p *ruleParser) presetQuery(uses yamldoc.Value, text, limit string) {
 	}
 	p.valueLimits()
 	p.compare(p.Get("compare"))
+	p.lintLimits(c)
 }
 
 // presetCount is one side of a preset's ratio.
