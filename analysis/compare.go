@@ -65,7 +65,7 @@ func (f Facts) beside(rule rules.Rule, m measured, l limit, j Judgement) Judgeme
 }
 
 // worstBeside finds the value that is worst beside the stable version's value of the same labels. why says what is
-// missing to know it.
+// missing to know it: one broken limit is enough to know.
 func (f Facts) worstBeside(c rules.Compare) (worst measured, control *float64, l limit, why string) {
 	stable := map[string]float64{}
 	for _, s := range f.Stable.Value.Samples {
@@ -84,7 +84,8 @@ func (f Facts) worstBeside(c rules.Compare) (worst measured, control *float64, l
 		case known:
 			at, kind = c.Limit(was)
 		case c.IgnoreBelow <= 0 || s.Value > c.IgnoreBelow:
-			return worst, nil, l, "the stable version has no data to compare with"
+			why = "the stable version has no data to compare with"
+			continue
 		}
 		if excess := s.Value - at; excess > l.excess || l.kind == "" {
 			worst, l, control = measured{value: s.Value, labels: s.Labels}, limit{kind: kind, at: at, excess: excess}, nil
@@ -93,7 +94,10 @@ func (f Facts) worstBeside(c rules.Compare) (worst measured, control *float64, l
 			}
 		}
 	}
-	return worst, control, l, ""
+	if l.broken() {
+		why = ""
+	}
+	return worst, control, l, why
 }
 
 // series tells series of one version apart: its labels without those that have the version or the variant.

@@ -54,6 +54,14 @@ func TestAValueIsJudgedBesideTheStableVersions(t *testing.T) {
 		"negative":                   {versus(), vector(-1), vector(-1), Healthy, "-1 ≤ 0.1 (stable has -1)"},
 		"an increase":                {increase, vector(0.06), vector(0), Unhealthy, "0.06 > 0.05 (stable has 0)"},
 		"the narrower of two limits": {both, vector(0.3), vector(0.2), Unhealthy, "0.3 > 0.25 (stable has 0.2)"},
+		"one broken, one unknown to stable": {
+			versus(), labelled("v2", map[string]float64{"/a": 1, "/new": 0.5}), labelled("v1", map[string]float64{"/a": 0.3}),
+			Unhealthy, "1 > 0.36 (stable has 0.3)",
+		},
+		"one as good, one unknown to stable": {
+			versus(), labelled("v2", map[string]float64{"/a": 0.3, "/new": 0.5}), labelled("v1", map[string]float64{"/a": 0.3}),
+			NoData, "the stable version has no data to compare with",
+		},
 		"each series beside its own": {
 			versus(), labelled("v2", map[string]float64{"/a": 1, "/b": 0.5}), labelled("v1", map[string]float64{"/a": 1, "/b": 0.3}),
 			Unhealthy, "0.5 > 0.36 (stable has 0.3)",

@@ -102,8 +102,11 @@ func (p *ruleParser) settings(base settings) {
 	s := readSettings(p.Map, base)
 	r := &p.rule
 	r.Schedule, r.Window, r.For, r.Warmup = s.schedule, s.window, s.holdFor, s.warmup
-	if r.InARow, r.InAStep = s.inARow, s.inAStep; r.InARow > 0 && !s.forWritten {
-		r.For = 0 // the row decides, unless the policy wants both
+	if r.InARow, r.InAStep = s.inARow, s.inAStep; r.InARow+r.InAStep > 0 && !s.forWritten {
+		r.For = 0 // the budgets decide, unless the policy wants both
+		if r.InARow == 0 {
+			r.InARow = r.InAStep // a row as long as the step's budget is more than it bears anyway
+		}
 	}
 	r.Steps = p.weights(p.Get("steps"))
 	r.OnNoData, r.OnDataLost, r.OnFail = s.onNoData, s.onDataLost, Rollback
