@@ -128,6 +128,7 @@ func (c *policyCheck) usable(ctx context.Context, i int, t rules.Template, vars 
 		v.ErrorAt(0, "ask it in Prometheus: "+r.Expr, "Prometheus' answer cannot be used: %v", r.Err)
 	case len(r.Warnings) > 0:
 		v.WarnAt(0, "see what it means: an answer with warnings may lack series, and is not used", "Prometheus warns: %s", strings.Join(r.Warnings, "; "))
+		return nil, false
 	case slices.ContainsFunc(r.Samples, func(s analysis.Sample) bool { return s.Histogram }):
 		v.ErrorAt(0, "ask for a number of it: histogram_count(…), or histogram_quantile(0.95, …)", "Prometheus answers native histograms, and a rule needs numbers")
 		return nil, false

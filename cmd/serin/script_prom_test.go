@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/serin-cd/serin/internal/lab/promlab"
@@ -59,16 +58,10 @@ func seriesOf(ts *testscript.TestScript, line string) func(time.Duration) promla
 	for _, pair := range seriesPair.FindAllStringSubmatch(m[2], -1) {
 		pairs = append(pairs, pair[1], pair[2])
 	}
+	if m[3] == "native" {
+		return func(passed time.Duration) promlab.Sample { return promlab.Native(passed.Seconds(), m[1], pairs...) }
+	}
 	rate, err := strconv.ParseFloat(m[3], 64)
-	if m[3] != "native" {
-		ts.Check(err)
-	}
-	return func(passed time.Duration) promlab.Sample {
-		s := promlab.Float(rate*passed.Seconds(), m[1], pairs...)
-		if m[3] == "native" { // all between 0.25 and 0.5
-			n := passed.Seconds()
-			s.Histogram = &histogram.FloatHistogram{Count: n, Sum: n / 3, PositiveSpans: []histogram.Span{{Offset: -1, Length: 1}}, PositiveBuckets: []float64{n}}
-		}
-		return s
-	}
+	ts.Check(err)
+	return func(passed time.Duration) promlab.Sample { return promlab.Float(rate*passed.Seconds(), m[1], pairs...) }
 }
