@@ -8,13 +8,18 @@ import (
 
 func newSchema(env Env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema",
-		Short: "Print the JSON Schema of policies, for editors",
-		Long: "Schema prints the JSON Schema of policies: editors complete keys by it, and show what each means. What is wrong with a\n" +
-			"policy, and what cures it, is said by `serin check`.",
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := env.Stdout.Write(policyfile.Schema())
+		Use:   "schema [policy|tests]",
+		Short: "Print the JSON Schema of policies, or of their tests, for editors",
+		Long: "Schema prints the JSON Schema of policies, or of the files that `serin test` runs: editors complete keys by it, and show what\n" +
+			"each means. What is wrong with a policy, and what cures it, is said by `serin check`.",
+		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{"policy", "tests"},
+		RunE: func(_ *cobra.Command, args []string) error {
+			text := policyfile.Schema()
+			if len(args) > 0 && args[0] == "tests" {
+				text = policyfile.TestsSchema()
+			}
+			_, err := env.Stdout.Write(text)
 			return err
 		},
 	}

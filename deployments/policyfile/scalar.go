@@ -85,7 +85,8 @@ func optional(n *float64) Number {
 }
 
 const (
-	durationForm = `^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$`
+	durationForm = `^` + anyDuration
+	anyDuration  = `(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$`
 	numberForm   = `^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*%?\s*$`
 	countForm    = `^\s*\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$`
 	nameForm     = `^[A-Za-z0-9_-]{1,63}$`
@@ -121,7 +122,9 @@ func (Whole) shape(n *node) {
 	n.Type, n.Pattern, n.Minimum, n.Maximum = []string{"integer", "string"}, countForm, &least, &most
 }
 
-func (Bool) shape(n *node) { n.Type = []string{"boolean", "string"} }
+func (Bool) shape(n *node) {
+	n.Type, n.Enum = []string{"boolean", "string"}, []any{true, false, "true", "false"}
+}
 
 func (Text) shape(n *node) { n.Type, n.Pattern = []string{"string", "number", "boolean"}, `\S` }
 

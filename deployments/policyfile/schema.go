@@ -38,10 +38,19 @@ type shaped interface{ shape(n *node) }
 
 // Schema is the JSON Schema of a policy, as editors use it.
 func Schema() []byte {
-	n := schemaOf(reflect.TypeFor[Document]())
-	n.Schema = "http://json-schema.org/draft-07/schema#"
-	n.Title = "Serin policy"
-	n.Description = "For a service: who moves its traffic, in which steps, by which rules. `serin check` says what is wrong with a policy, and what cures it."
+	return text(reflect.TypeFor[Document](), "Serin policy",
+		"For a service: who moves its traffic, in which steps, by which rules. `serin check` says what is wrong with a policy, and what cures it.")
+}
+
+// TestsSchema is the JSON Schema of a file of tests, as editors use it.
+func TestsSchema() []byte {
+	return text(reflect.TypeFor[Tests](), "Tests of a Serin policy",
+		"Releases that meet written series, and what the policy shall make of them. `serin test` runs them.")
+}
+
+func text(t reflect.Type, title, description string) []byte {
+	n := schemaOf(t)
+	n.Schema, n.Title, n.Description = "http://json-schema.org/draft-07/schema#", title, description
 	text, err := json.MarshalIndent(n, "", "  ")
 	if err != nil {
 		panic(err) // it holds nothing but texts and numbers
@@ -93,7 +102,7 @@ func schemaOfField(f reflect.StructField) *node {
 		n.Pattern, n.MinLength = p, 0
 	}
 	if words := f.Tag.Get("enum"); words != "" {
-		n.MinLength = 0
+		n.MinLength, n.Enum = 0, nil
 		for word := range strings.SplitSeq(words, ",") {
 			if f.Type == reflect.TypeFor[Bool]() {
 				n.Enum = append(n.Enum, word == "true")

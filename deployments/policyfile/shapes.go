@@ -1,5 +1,7 @@
 package policyfile
 
+import "github.com/serin-cd/serin/rules"
+
 // What a schema knows of keys that need or refuse one another. It is no more than an editor can use while a person
 // types: that a rule is one of its forms, that there is one mover.
 
@@ -53,6 +55,9 @@ func (Rule) shape(n *node) {
 	alert := needs("alert", "expr")
 	alert.Title = "A Prometheus alerting rule as it stands."
 	n.OneOf = []*node{ratio, query, preset, alert}
+	for _, name := range rules.PresetNames() {
+		n.Properties["uses"].Enum = append(n.Properties["uses"].Enum, name)
+	}
 }
 
 func needs(keys ...string) *node { return &node{Required: keys} }

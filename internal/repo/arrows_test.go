@@ -81,7 +81,7 @@ func forbidden(from, to string, inTest bool) string {
 	case within(from, policytest):
 		return unless(core[to] != nil && to != "flags" || within(to, "internal/lab/promlab"), "internal/policytest drives deployments, against the lab's store")
 	case within(to, policytest):
-		return "internal/policytest is for cmd"
+		return unless(inTest && from == "deployments/policyfile", "internal/policytest is for cmd, and for the test of its files' schema")
 	case within(from, "internal/lab"):
 		return unless(within(to, "internal/lab"), "internal/lab knows the world outside, and nothing of Serin")
 	case within(to, "internal/lab"):
@@ -196,6 +196,8 @@ func TestArrowsAgainstTheHouseAreFound(t *testing.T) {
 		"policy tests to the engine":    {"internal/policytest", "internal/lab/promlab", false, true},
 		"policy tests to an adapter":    {"internal/policytest", "deployments/jetstream", true, false},
 		"the shell to policy tests":     {"deployments", "internal/policytest", true, false},
+		"a schema's test to them":       {"deployments/policyfile", "internal/policytest", true, true},
+		"a schema to policy tests":      {"deployments/policyfile", "internal/policytest", false, false},
 		"cmd to policy tests":           {"cmd/serin", "internal/policytest", false, true},
 		"cmd to all":                    {"cmd/serin", "deployments/jetstream", false, true},
 		"anything to cmd":               {"deployments", "cmd/serin", true, false},
