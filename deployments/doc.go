@@ -9,5 +9,7 @@
 // Nothing is done that is not in the journal, and every entry is a compare-and-set: two workers that decide at once
 // cannot both be right. Effects are absolute and repeated until confirmed. A kill latches its rollout.
 //
+// [Simulate] takes a release through a policy by the same code, in simulated time and without a world.
+//
 // The package knows no technology: journal, leases, Prometheus, flags and traffic reach it as small interfaces.
 package deployments
