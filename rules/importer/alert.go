@@ -101,16 +101,8 @@ func (a *alert) groupLabels(labels map[string]string) {
 // keys refuses rules that Prometheus would not read.
 func keys(m mapping) refusal {
 	for _, f := range m.fields {
-		switch key := f.key.Value; {
-		case contains(ruleKeys, key):
-		case key == "severity":
-			return refusal{"`severity` stands at the rule itself, where Prometheus knows no such key", "write it under `labels:`"}
-		case key == "action":
-			return refusal{"`action` stands at the rule itself, where Prometheus knows no such key", "write it under `annotations:`"}
-		case !m.has("alert") && (key == "uid" || key == "title" || key == "condition"):
-			return refusal{"it is no rule of Prometheus', but one that Grafana manages", "write what it asks as PromQL: `alert:` and `expr:`"}
-		default:
-			return refusal{fmt.Sprintf("unknown key %q", key), diag.Suggest(key, ruleKeys)}
+		if no := key(m, f.key.Value); no.refused() {
+			return no
 		}
 	}
 	switch {
@@ -128,6 +120,21 @@ func keys(m mapping) refusal {
 		return refusal{"the alert has no `expr`", "add what it asks, as PromQL"}
 	}
 	return refusal{}
+}
+
+// key refuses a key that no rule of Prometheus' has.
+func key(m mapping, key string) refusal {
+	switch {
+	case contains(ruleKeys, key):
+		return refusal{}
+	case key == "severity":
+		return refusal{"`severity` stands at the rule itself, where Prometheus knows no such key", "write it under `labels:`"}
+	case key == "action":
+		return refusal{"`action` stands at the rule itself, where Prometheus knows no such key", "write it under `annotations:`"}
+	case !m.has("alert") && (key == "uid" || key == "title" || key == "condition"):
+		return refusal{"it is no rule of Prometheus', but one that Grafana manages", "write what it asks as PromQL: `alert:` and `expr:`"}
+	}
+	return refusal{fmt.Sprintf("unknown key %q", key), diag.Suggest(key, ruleKeys)}
 }
 
 // duration reads `for` or `keep_firing_for` as Prometheus does.

@@ -85,7 +85,7 @@ func (r *reader) notPromQL(expr string, n *yaml.Node, err error) refusal {
 	return out
 }
 
-var logQL = regexp.MustCompile("\\|=|\\|~|\\|\\s*(json|logfmt|unwrap|pattern)\\b")
+var logQL = regexp.MustCompile(`\|=|\|~|\|\s*(json|logfmt|unwrap|pattern)\b`)
 
 // parse reads an expression, with numbers in place of variables.
 func parse(expr string) (parser.Expr, bool) {

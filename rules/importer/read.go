@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -119,14 +120,14 @@ func (r *reader) broken(lines []string, err error) {
 	case strings.Contains(text, "{{"):
 		reason, cure = reason+": it looks like a template of Helm", "render it, and import what comes out: helm template … | serin import prometheus -"
 	}
-	any := false
+	none := true
 	for i, line := range lines {
 		if m := ruleLine.FindStringSubmatch(line); m != nil {
-			any = true
-			r.refuse(i+1, kindOf(m[1]), strings.Trim(m[2], `"' `), reason, cure)
+			none = false
+			r.refuse(i+1, kindOf(m[1]), strings.Trim(m[2], `"', `), reason, cure)
 		}
 	}
-	if !any {
+	if none {
 		r.refuseFile(at, reason, cure)
 	}
 }
@@ -210,7 +211,7 @@ func (r *reader) embedded(n *yaml.Node) {
 	outer, group := r.line, r.group
 	r.inside++
 	defer func() { r.line, r.group = outer, group; r.inside-- }()
-	r.line = func(k int) int { return outer(n.Line) }
+	r.line = func(int) int { return outer(n.Line) }
 	if n.Style&yaml.LiteralStyle != 0 {
 		r.line = func(k int) int { return outer(n.Line + k) }
 	}
@@ -222,12 +223,7 @@ func looksLikeRule(m mapping) bool {
 	if !m.scalar("alert") && !m.scalar("record") {
 		return false
 	}
-	for _, key := range []string{"expr", "for", "labels", "annotations"} {
-		if m.has(key) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"expr", "for", "labels", "annotations"}, m.has)
 }
 
 // hasRules reports whether a list is one of rules: that of a role in Kubernetes, or of an ingress, is not.
