@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -259,7 +260,7 @@ func TestReportsEscapeWhatTestsSay(t *testing.T) {
 	var depth, cases int
 	for dec := xml.NewDecoder(&report); ; {
 		token, err := dec.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
