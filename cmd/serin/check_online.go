@@ -45,7 +45,7 @@ func (o *online) validate() error {
 // check asks for all policies of the files without errors, and returns what there is to say of them.
 func (o *online) check(ctx context.Context, env Env, files []policyFile, offline diag.Findings) diag.Findings {
 	client := &prometheus.Client{}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	var out diag.Findings
 	for _, f := range files {
 		if slices.ContainsFunc(offline, func(d diag.Finding) bool { return d.File == f.path && d.Severity != diag.Warning }) {

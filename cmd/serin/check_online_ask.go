@@ -110,17 +110,18 @@ func (a asker) values(ctx context.Context, label, query string, vars rules.Vars)
 	return out
 }
 
-// spacing is that of one series of a selector of the view.
+// spacing is that of one series of a selector of the view; 0 where none is known.
 func (a asker) spacing(ctx context.Context, v survey.View, selector string) time.Duration {
-	for _, s := range a.one(ctx, survey.Newest(selector, 1), v.Vars).Samples {
-		matchers := []string{"__name__=" + strconv.Quote(v.Metric)}
-		for _, name := range slices.Sorted(maps.Keys(s.Labels)) {
-			if name != "__name__" {
-				matchers = append(matchers, survey.QuotedName(name)+"="+strconv.Quote(s.Labels[name]))
-			}
-		}
-		found, _ := a.client.Spacing(ctx, a.source, "{"+strings.Join(matchers, ",")+"}", a.at) // unknown: nothing is said
-		return found
+	newest := a.one(ctx, survey.Newest(selector, 1), v.Vars).Samples
+	if len(newest) == 0 {
+		return 0
 	}
-	return 0
+	matchers := []string{"__name__=" + strconv.Quote(v.Metric)}
+	for _, name := range slices.Sorted(maps.Keys(newest[0].Labels)) {
+		if name != "__name__" {
+			matchers = append(matchers, survey.QuotedName(name)+"="+strconv.Quote(newest[0].Labels[name]))
+		}
+	}
+	found, _ := a.client.Spacing(ctx, a.source, "{"+strings.Join(matchers, ",")+"}", a.at) // unknown: nothing is said
+	return found
 }

@@ -64,7 +64,7 @@ func initPolicy(ctx context.Context, env Env, f initFlags) error {
 		return exitError{code: exitUsage, err: errors.New("name the service whose metrics to look for: --service checkout")}
 	}
 	client := &prometheus.Client{}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	s := surveyor{asker: asker{client: client, source: &analysis.Source{URL: f.from}, at: env.Now()}, vars: rules.Vars{Service: f.service}}
 	seen, err := s.look(ctx)
 	if err != nil {

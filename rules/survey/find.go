@@ -32,7 +32,9 @@ const mostCandidates = 20
 
 // Counters are the metrics among names that look like counters of requests, the most usual first.
 func Counters(names []string) []string {
-	return candidates(names, func(name string) bool { return slices.Contains(requestCounters, name) || likeRequests.MatchString(name) })
+	return candidates(names, func(name string) bool {
+		return slices.Contains(requestCounters, name) || likeRequests.MatchString(name)
+	})
 }
 
 // Histograms are the metrics among names that look like histograms of the time of requests, without the _bucket of
