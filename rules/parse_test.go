@@ -160,6 +160,10 @@ func TestTheReadmesRulesAreValid(t *testing.T) {
 	blocks := strings.Split(string(readme), "```")
 	for i := 1; i < len(blocks); i += 2 {
 		text, ok := strings.CutPrefix(blocks[i], "yaml\n")
+		// Commands are held against the binary, and tests of policies are run, where those are.
+		if strings.HasPrefix(blocks[i], "sh\n") || strings.Contains(text, "\ntests:") || !strings.Contains(text, "rules:") && ok {
+			continue
+		}
 		if !ok {
 			t.Errorf("a block that no test reads: %s", blocks[i])
 			continue

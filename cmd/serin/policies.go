@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	"github.com/serin-cd/serin/deployments"
@@ -59,9 +60,20 @@ func policyPaths(env Env, path string) ([]string, error) {
 	var names []string
 	entries, err := os.ReadDir(env.Path(path))
 	for _, e := range entries {
-		if !e.IsDir() && slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(e.Name())) && !isTestFile(e.Name()) {
+		if !e.IsDir() && slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(e.Name())) && !holdsTests(env, filepath.Join(path, e.Name())) {
 			names = append(names, filepath.Join(path, e.Name()))
 		}
 	}
 	return names, err
+}
+
+var testsKey = regexp.MustCompile(`(?m)^tests[ \t]*:`)
+
+// holdsTests reports whether a file is one of tests, by its name and by what stands in it: a policy of such a name is none.
+func holdsTests(env Env, path string) bool {
+	if !isTestFile(filepath.Base(path)) {
+		return false
+	}
+	text, err := os.ReadFile(env.Path(path))
+	return err == nil && testsKey.Match(text)
 }
