@@ -59,6 +59,9 @@ func (c compiled) compared(e parser.Expr) (shape, bool) {
 
 // guarded takes the comparison of `value > number and guard` away. The guard is kept: it takes the same series away.
 func (c compiled) guarded(b *parser.BinaryExpr) (shape, bool) {
+	if guards(b) > maxGuards {
+		return shape{}, false
+	}
 	s, ok := c.compared(b.LHS)
 	guard, okGuard := c.source(b.RHS)
 	if !ok || !okGuard {
@@ -81,6 +84,18 @@ func (c compiled) guarded(b *parser.BinaryExpr) (shape, bool) {
 		s.data = "count((" + side + ")" + and + "(" + other + "))"
 	}
 	return s, true
+}
+
+// maxGuards bounds the guards that are taken apart: each costs some parsing of all before it. People write three.
+const maxGuards = 16
+
+// guards counts the guards before one another.
+func guards(e parser.Expr) int {
+	n := 0
+	for b, ok := unwrap(e).(*parser.BinaryExpr); ok && b.Op == parser.LAND; b, ok = unwrap(b.LHS).(*parser.BinaryExpr) {
+		n++
+	}
+	return n
 }
 
 // volume reports whether a guard asks for events: then there is nothing to judge where it does not hold.

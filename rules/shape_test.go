@@ -1,6 +1,9 @@
 package rules
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestAnAlertIsTakenApart(t *testing.T) {
 	type want struct {
@@ -49,6 +52,18 @@ func TestAnAlertIsTakenApart(t *testing.T) {
 		c, _ := compile(expr)
 		if _, problem := shapeOf(c); problem == nil {
 			t.Errorf("%s is taken for an alert that can judge a release", expr)
+		}
+	}
+}
+
+func TestManyGuardsAreNotTakenApart(t *testing.T) {
+	for guards, want := range map[int]Comparison{maxGuards: FiresAbove, 1500: FiresAny} {
+		c, problems := compile("a > 1" + strings.Repeat(" and b > 1", guards))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		if s, problem := shapeOf(c); problem != nil || s.fires != want {
+			t.Errorf("%d guards: fires %q, want %q (%v)", guards, s.fires, want, problem)
 		}
 	}
 }

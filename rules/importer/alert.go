@@ -61,7 +61,7 @@ func (r *reader) rule(m mapping) {
 
 // alert reads the fields of an alerting rule.
 func (r *reader) alert(m mapping) (alert, refusal) {
-	r.nodes += 16 + len(m.text("expr"))/16
+	r.work += len(m.text("expr")) * len(m.text("expr"))
 	a := alert{name: m.text("alert"), expr: m.text("expr"), interval: r.group.interval, notes: slices.Clone(r.group.notes)}
 	if no := keys(m); no.refused() {
 		return a, no

@@ -252,8 +252,14 @@ func TestAliasesDoNotMakeAShortFileLong(t *testing.T) {
 	for i := range 12 {
 		text += fmt.Sprintf("a%d: &a%d [%s*a%d]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*a%d, ", i), 9), i)
 	}
-	report := read(text + "loop: &loop [*loop, *loop]\n")
-	if last := report[len(report)-1]; last.Kind != importer.Whole || last.Status != importer.Refused {
-		t.Errorf("%d results, the last one %+v", len(report), last)
+	long := strings.Repeat("c", 20_000)
+	for _, text := range []string{
+		text + "loop: &loop [*loop, *loop]\n",
+		"- &a {alert: A, expr: 'a{b=\"" + long + "\"} > 1'}\n" + strings.Repeat("- *a\n", 1000),
+	} {
+		report := read(text)
+		if last := report[len(report)-1]; last.Kind != importer.Whole || last.Status != importer.Refused {
+			t.Errorf("%d results, the last one %+v", len(report), last)
+		}
 	}
 }

@@ -15,7 +15,8 @@ import (
 // Bounds, so that a short file of YAML aliases does not become a long one.
 const (
 	maxDepth = 60
-	maxNodes = 1 << 20 // values looked at; a rule counts as many, by its length
+	maxNodes = 1 << 20 // values looked at
+	maxWork  = 1 << 30 // the squares of the expressions' lengths: what reading them may cost at worst
 	maxRules = 10_000
 )
 
@@ -27,6 +28,7 @@ type reader struct {
 	line    func(int) int // where a line of the text being read stands in the file
 	group   group
 	nodes   int
+	work    int
 	inside  int // how many texts inside of texts are being read
 	full    bool
 	found   []Result
@@ -170,7 +172,7 @@ func (r *reader) walk(n *yaml.Node, depth int) {
 // within is false, and the file refused, where a document has too much in it.
 func (r *reader) within(n *yaml.Node, depth int) bool {
 	r.nodes++
-	if depth <= maxDepth && r.nodes <= maxNodes && !r.full {
+	if depth <= maxDepth && r.nodes <= maxNodes && r.work <= maxWork && !r.full {
 		return true
 	}
 	if !r.full {
