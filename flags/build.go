@@ -113,27 +113,36 @@ func (f *Flag) readTargeting() error {
 	return nil
 }
 
-func (f *Flag) readMetadata() error {
+func (f *Flag) readMetadata() (err error) {
 	raw, ok := f.fields["metadata"]
 	if !ok {
 		return nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if err := dec.Decode(&f.metadata); err != nil || f.metadata == nil {
-		return fmt.Errorf("metadata is %.40s, needs an object", raw)
-	}
-	for name, v := range f.metadata {
-		switch v := v.(type) {
-		case string, bool:
-		case json.Number:
-			f.metadata[name] = number(v)
-		default:
-			return fmt.Errorf("metadata %q is not a string, number or boolean", name)
-		}
+	if f.metadata, err = flatMetadata(raw); err != nil {
+		return err
 	}
 	f.mark = readMark(f.metadata)
 	return nil
+}
+
+// flatMetadata reads the metadata of a flag or of a document.
+func flatMetadata(raw json.RawMessage) (map[string]any, error) {
+	var all map[string]any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&all); err != nil || all == nil {
+		return nil, fmt.Errorf("metadata is %.40s, needs an object", raw)
+	}
+	for name, v := range all {
+		switch v := v.(type) {
+		case string, bool:
+		case json.Number:
+			all[name] = number(v)
+		default:
+			return nil, fmt.Errorf("metadata %q is not a string, number or boolean", name)
+		}
+	}
+	return all, nil
 }
 
 // number keeps whole numbers exact: a generation beyond 2^53 does not survive float64.

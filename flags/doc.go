@@ -17,6 +17,10 @@
 // wrote is never overwritten by a ramp; a kill overwrites it, and [Change] keeps what was there. An edit never yields a
 // definition that flagd would refuse.
 //
+// A [Document] keeps the text it was read from: setting a flag changes the fields of that flag that differ, and no other
+// byte. [Document.Resolve] gives a flag with the document's $evaluators in place, for evaluation alone. Reading takes
+// what flagd takes; Validate is stricter, by flagd's schema, and is for what is about to be written.
+//
 // The package never reads a clock, never calls anything but the interfaces it declares, and never logs.
 //
 // # Design
