@@ -153,6 +153,11 @@ func (x *executor) call(ctx context.Context, w Wish) (steps.Observed, error) {
 	if err != nil {
 		return steps.Observed{}, err
 	}
+	p, err := x.worker.policies.get(ctx, w.Slot, w.policy)
+	if err != nil {
+		return steps.Observed{}, err
+	}
+	w.Flags = p.Flags
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()

@@ -3,6 +3,7 @@ package deployments
 import (
 	"context"
 
+	"github.com/serin-cd/serin/flags"
 	"github.com/serin-cd/serin/steps"
 )
 
@@ -15,6 +16,7 @@ type Wish struct {
 	Target     steps.Target
 	Mover      steps.Mover // of the target: for a flag action, that flag
 	Exposure   steps.Exposure
+	Flags      *flags.Source // the system that keeps the policy's flags; nil: Serin itself
 
 	rev    uint64 // of the entry that wants it: an older one says nothing about it
 	policy string // hash of the rollout's policy

@@ -10,25 +10,33 @@ import (
 	"github.com/serin-cd/serin/steps"
 )
 
-// confirmTimeout bounds one confirmation; the write before it is not taken back when it runs out.
-const confirmTimeout = 10 * time.Second
-
 // FlagExposer moves traffic by a flag, and turns flags off. A write is confirmed by evaluating the flag on another path.
 type FlagExposer struct {
-	Store     flags.Store
-	Confirmer flags.Confirmer
+	// Open is where a policy's flags are kept, and what evaluates them; nil is Serin itself. It asks nobody.
+	Open func(*flags.Source) (flags.Store, flags.Confirmer, error)
 }
+
+// ownConfirmation bounds a confirmation of Serin's own flags; the write before it is not taken back when it runs out.
+const ownConfirmation = 10 * time.Second
 
 // Expose writes the flag and evaluates it until it serves what was written, or something else.
 func (x FlagExposer) Expose(ctx context.Context, w Wish) (steps.Observed, error) {
-	key := flags.StoreKey(w.Environment, w.Mover.Key)
-	change, err := flags.Apply(ctx, x.Store, key, edit(w))
+	store, confirmer, err := x.Open(w.Flags)
 	if err != nil {
 		return steps.Observed{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
+	key := flags.StoreKey(w.Environment, w.Mover.Key)
+	change, err := flags.Apply(ctx, store, key, edit(w))
+	if err != nil {
+		return steps.Observed{}, err
+	}
+	waits := ownConfirmation
+	if w.Flags != nil {
+		waits = w.Flags.ConfirmWaits
+	}
+	ctx, cancel := context.WithTimeout(ctx, waits)
 	defer cancel()
-	seen, err := x.Confirmer.Confirm(ctx, key, change.Want())
+	seen, err := confirmer.Confirm(ctx, key, change.Want())
 	switch {
 	case err != nil:
 		return steps.Observed{}, fmt.Errorf("confirm flag %s: %w", w.Mover.Key, err)
@@ -56,8 +64,14 @@ func edit(w Wish) flags.Edit {
 // Check finds a flag that is missing, disabled, edited by somebody else, latched, or on for everybody already, before
 // anything is written. For a version flag it returns the version that serves now.
 func (x FlagExposer) Check(ctx context.Context, w Wish) (string, error) {
-	f, _, err := x.Store.Get(ctx, flags.StoreKey(w.Environment, w.Mover.Key))
+	store, _, err := x.Open(w.Flags)
+	if err != nil {
+		return "", Refuse("not_ready", err)
+	}
+	f, _, err := store.Get(ctx, flags.StoreKey(w.Environment, w.Mover.Key))
 	switch {
+	case errors.Is(err, flags.ErrNotFound) && w.Flags != nil:
+		return "", Refuse("not_ready", fmt.Errorf("there is no flag %s in %s: create it there, with the variants on and off", w.Mover.Key, w.Flags))
 	case errors.Is(err, flags.ErrNotFound) && w.Mover.Kind == steps.VersionFlag:
 		return "", Refuse("not_ready", fmt.Errorf("there is no flag %s in %s: create it with the version that serves now, for example: serin flags set %s --env %s 1.0.0",
 			w.Mover.Key, w.Environment, w.Mover.Key, w.Environment))

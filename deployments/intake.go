@@ -72,7 +72,7 @@ func (w *Worker) offered(ctx context.Context, s Slot) (Policy, error) {
 // the stable version, which a version flag may know when the journal does not.
 func (w *Worker) check(ctx context.Context, s State, rel Release, p Policy) (stable string, refusal, err error) {
 	stable = s.Stable
-	wish := Wish{Slot: rel.Slot, Generation: s.Generation + 1, Target: steps.Traffic, Mover: p.Plan.Mover,
+	wish := Wish{Flags: p.Flags, Slot: rel.Slot, Generation: s.Generation + 1, Target: steps.Traffic, Mover: p.Plan.Mover,
 		Exposure: steps.Exposure{Version: rel.Version, Stable: s.Stable}}
 	targets := []Wish{wish}
 	for _, a := range append(append([]steps.Action(nil), p.Plan.Failure.Do...), p.Plan.Failure.Else...) {

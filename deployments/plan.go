@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/serin-cd/serin/flags"
 	"github.com/serin-cd/serin/internal/diag"
 	"github.com/serin-cd/serin/internal/diag/yamldoc"
 	"github.com/serin-cd/serin/rules"
@@ -210,9 +211,23 @@ func (p *Policy) checkTogether(m yamldoc.Map) {
 			m.Get("on_failure").Errorf("write rollback: it turns this flag off", "the flag %s moves the traffic already", a.Key)
 		}
 	}
+	p.checkFlags(m)
 	p.checkGuards(m)
 	p.checkWeights(m)
 	p.lintTimes(m.Get("rules"))
+}
+
+// checkFlags looks whether the flags' system keeps such flags.
+func (p *Policy) checkFlags(m yamldoc.Map) {
+	used := p.Plan.Mover.Kind == steps.FeatureFlag || p.Plan.Mover.Kind == steps.VersionFlag ||
+		slices.ContainsFunc(slices.Concat(p.Plan.Failure.Do, p.Plan.Failure.Else), func(a steps.Action) bool { return a.Kind == steps.FlagOff })
+	switch {
+	case p.Flags == nil:
+	case !used:
+		m.Key("flags").Warnf("leave it out, or write `traffic: {flag: KEY}`", "the policy has no flag")
+	case p.Flags.Kind == flags.Unleash && p.Plan.Mover.Kind == steps.VersionFlag:
+		m.Get("traffic").Errorf("write `flag: KEY`, or leave out `flags:` and let Serin keep the flag", "Unleash keeps flags that are on or off, and this one has versions")
+	}
 }
 
 // checkWeights demands that rules are read in steps that there are.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/serin-cd/serin/analysis"
+	"github.com/serin-cd/serin/flags"
 	"github.com/serin-cd/serin/internal/diag"
 	"github.com/serin-cd/serin/internal/diag/yamldoc"
 	"github.com/serin-cd/serin/rules"
@@ -22,6 +23,7 @@ type Policy struct {
 	Rules  rules.Set
 	Plan   steps.Plan
 	Vars   map[string]string // {{vars.NAME}}
+	Flags  *flags.Source     // nil: Serin keeps the flags
 
 	Ready        Ready        // what must hold before the first exposure, within Plan.ReadyWithin
 	FirstRelease bool         // a deployer may be asked to take back a release that nothing was promoted before
@@ -54,7 +56,7 @@ func ParsePolicies(file string, text []byte) ([]Policy, diag.Findings) {
 }
 
 func parsePolicy(doc yamldoc.Value) Policy {
-	m := doc.MapWith(keyCures, "apiVersion", "service", "environment", "prometheus", "traffic", "diluted", "steps", "defaults", "vars", "rules",
+	m := doc.MapWith(keyCures, "apiVersion", "service", "environment", "prometheus", "traffic", "diluted", "flags", "steps", "defaults", "vars", "rules",
 		"on_failure", "on_promote", "on_new_release", "first_release", "ready", "advance", "freeze", "confirm_within", "recovery")
 	p := Policy{Slot: Slot{Environment: DefaultEnvironment}, OnNewRelease: Supersede}
 	if !m.IsMap() {
@@ -68,6 +70,7 @@ func parsePolicy(doc yamldoc.Value) Policy {
 		p.Source = analysis.ParseSource(m.Get("prometheus"))
 	}
 	p.Vars = parseVars(m.Get("vars"))
+	p.Flags = flags.ParseSource(m.Get("flags"))
 	if required(m, "rules", "write at least one rule: name, bad, total and max") {
 		p.Rules = rules.ParseSet(m.Get("rules"), m.Get("defaults"), p.Vars)
 	}

@@ -65,8 +65,8 @@ func (w *world) worker(name string) *deployments.Worker {
 	return &deployments.Worker{
 		Name: name, Journal: w.journal, Leases: always{}, Reach: w.reach, Policies: policies{w}, Analyst: analyst{w},
 		Exposers: map[steps.MoverKind]deployments.Exposer{
-			steps.VersionFlag: counting{w, deployments.FlagExposer{Store: w.flags, Confirmer: reread{w.flags}}},
-			steps.FeatureFlag: counting{w, deployments.FlagExposer{Store: w.flags, Confirmer: reread{w.flags}}},
+			steps.VersionFlag: counting{w, deployments.FlagExposer{Open: w.ownFlags}},
+			steps.FeatureFlag: counting{w, deployments.FlagExposer{Open: w.ownFlags}},
 			steps.EventMover:  asked{},
 			steps.Observe:     asked{},
 		},
@@ -185,6 +185,11 @@ func (c counting) Expose(ctx context.Context, w deployments.Wish) (steps.Observe
 		}
 	}
 	return o, err
+}
+
+// ownFlags are those of Serin, whatever the policy says.
+func (w *world) ownFlags(*flags.Source) (flags.Store, flags.Confirmer, error) {
+	return w.flags, reread{w.flags}, nil
 }
 
 // reread confirms from the store: the path of its own is tested where it exists.

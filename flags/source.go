@@ -38,6 +38,9 @@ type Source struct {
 	ConfirmWaits time.Duration
 }
 
+// maxConfirm is the longest one confirmation may take: it is part of a call that lasts 30 s at most.
+const maxConfirm = 20 * time.Second
+
 // sourceKeys are what each kind may have, and what it must.
 var sourceKeys = map[SourceKind]struct{ may, must []string }{
 	Unleash:      {[]string{"url", "project", "environment", "token_file", "frontend_token_file", "confirm_within"}, []string{"url", "token_file", "frontend_token_file"}},
@@ -75,7 +78,7 @@ func ParseSource(v yamldoc.Value) *Source {
 		}
 	}
 	if found == nil && !m.Strange() {
-		m.Errorf("leave the section out where Serin keeps the flags, or name one of "+strings.Join(SourceKinds(), ", "), "flags: names no system")
+		m.Errorf("leave the section out where Serin keeps the flags, or name one of "+strings.Join(SourceKinds(), ", "), "names no system")
 	}
 	return found
 }
@@ -104,8 +107,8 @@ func parseSource(kind SourceKind, v yamldoc.Value) *Source {
 	s.TokenFile, s.ReadKeyFile, s.ReadKey, s.SecretFile = text("token_file"), text("frontend_token_file")+text("ofrep_token_file"), text("client_side_id"), text("secret_file")
 	s.ConfirmWaits = 10 * time.Second
 	if d, ok := m.Get("confirm_within").Duration(); ok {
-		if s.ConfirmWaits = d; d <= 0 {
-			m.Get("confirm_within").Errorf("leave it out for 10s", "must be longer than 0")
+		if s.ConfirmWaits = d; d <= 0 || d > maxConfirm {
+			m.Get("confirm_within").Errorf("leave it out for 10s; a confirmation that is not there in time is tried again anyway", "must be longer than 0 and at most %s", maxConfirm)
 		}
 	}
 	if kind == Unleash {

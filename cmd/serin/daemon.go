@@ -147,7 +147,8 @@ func (d *daemon) exposers(ctx context.Context) (map[steps.MoverKind]deployments.
 	if d.confirmer, err = openfeature.OpenConfirmer(ctx, d.js, bucket); err != nil {
 		return nil, err
 	}
-	flag := deployments.FlagExposer{Store: natskv.Store{KV: kv}, Confirmer: d.confirmer}
+	sources := &flagSources{own: flagSource{natskv.Store{KV: kv}, d.confirmer}}
+	flag := deployments.FlagExposer{Open: sources.open}
 	return map[steps.MoverKind]deployments.Exposer{
 		steps.VersionFlag: flag, steps.FeatureFlag: flag,
 		steps.ExecMover: newExecExposer(d.cfg.Env), steps.EventMover: elsewhere{}, steps.Observe: elsewhere{},

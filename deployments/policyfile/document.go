@@ -11,6 +11,7 @@ type Document struct {
 	Prometheus    *Prometheus     `yaml:"prometheus,omitempty" default:"the daemon's own (--prometheus)" doc:"The Prometheus that is asked: its URL, or a mapping."`
 	Traffic       *Traffic        `yaml:"traffic" required:"true" doc:"Who moves the traffic: exactly one of version_flag, flag, event, exec and observe."`
 	Diluted       Bool            `yaml:"diluted,omitempty" default:"false" doc:"Of a feature flag: accept rules that cannot tell its variants apart."`
+	Flags         *Flags          `yaml:"flags,omitempty" default:"Serin keeps them itself" doc:"The system that keeps the policy's flags: one of unleash, launchdarkly, file and webhook."`
 	Steps         []Step          `yaml:"steps,omitempty" min:"1" default:"[5, 25, 50, 100]" doc:"Shares of traffic in percent, rising strictly, the last one 100; alone, or with what must hold there."`
 	Defaults      *Defaults       `yaml:"defaults,omitempty" doc:"Settings of all rules that do not write their own."`
 	Vars          map[string]Text `yaml:"vars,omitempty" doc:"Variables of your own: {{vars.NAME}} in rules."`

@@ -16,7 +16,7 @@ import (
 func Effective(p deployments.Policy) Document {
 	d := Document{
 		APIVersion: "serin/v1", Service: Name(p.Service), Environment: Name(p.Environment),
-		Prometheus: prometheus(p.Source), Traffic: traffic(p.Plan), Diluted: diluted(p),
+		Prometheus: prometheus(p.Source), Traffic: traffic(p.Plan), Flags: flagSource(p), Diluted: diluted(p),
 		Steps: planSteps(p.Plan.Steps), Defaults: defaults(p.Rules),
 		OnFailure:    &OnFailure{Do: actions(p.Plan.Failure.Do), Else: actions(p.Plan.Failure.Else)},
 		OnNewRelease: string(p.OnNewRelease), FirstRelease: "refuse", Ready: ready(p),
