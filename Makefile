@@ -5,6 +5,7 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 PKG      ?= ./...
 DURATION ?= 2m
+CASES    ?= 300
 RUN      ?= bin/chaos
 # RACE=required fails where the race detector is not to be had; RACE=off leaves it out.
 RACE     ?= auto
@@ -15,7 +16,7 @@ GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 E2E_PACKAGES := prometheus nginx haproxy
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check fmt fmt-check vet lint tidy-check fuzz bench chaos e2e deps-e2e golden cover clean
+.PHONY: help build demo test check fmt fmt-check vet lint tidy-check fuzz bench chaos promrules e2e deps-e2e golden cover clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +68,9 @@ bench: ## Run the benchmarks matching BENCH=. of PKG=./..., and end with a table
 
 chaos: ## Kill, freeze and cut off real workers and NATS for DURATION=2m, and audit what is left (SEED=, ROLLOUTS=, RUN=bin/chaos)
 	$(GO) run ./internal/chaos/cmd/chaos -run "$(RUN)" -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(ROLLOUTS),-rollouts $(ROLLOUTS)) $(if $(ONLY),-only $(ONLY))
+
+promrules: ## Hold imported alerts against Prometheus' own rule manager (CASES=300, SEED=)
+	cd internal/promrules && $(GO) test -mod=mod . -cases $(CASES) $(if $(SEED),-seed $(SEED))
 
 e2e: build ## Run the end-to-end tests against real servers; 'make deps-e2e' installs them
 	@.ci/e2e
