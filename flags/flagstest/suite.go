@@ -72,9 +72,10 @@ func creates(t *testing.T, s flags.Store) {
 
 func comparesAndSets(t *testing.T, s flags.Store) {
 	first := create(t, s, FeatureFlag)
-	second, err := s.Update(t.Context(), Key, MustParse(t, FeatureFlag), first)
-	if err != nil || second <= first {
-		t.Fatalf("Update at %d: revision %d, %v", first, second, err)
+	changed := strings.Replace(FeatureFlag, "{", `{"x-changed":true,`, 1)
+	second, err := s.Update(t.Context(), Key, MustParse(t, changed), first)
+	if err != nil || second == first || second == 0 {
+		t.Fatalf("Update at %d: revision %d, %v; want another one", first, second, err)
 	}
 	if _, err := s.Update(t.Context(), Key, MustParse(t, VersionFlag), first); !errors.Is(err, flags.ErrConflict) {
 		t.Errorf("Update at the revision before: %v, want ErrConflict", err)
