@@ -50,10 +50,9 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// fill draws the series of a case.
-func (w *world) fill(d *dice) *promlab.Store {
+// fill draws the samples of a case.
+func (w *world) fill(d *dice, all []source) *promlab.Store {
 	store := promlab.NewStore(time.Now, 2*time.Hour)
-	all := series(d)
 	for n := range before + during {
 		var samples []promlab.Sample
 		for i := range all {
@@ -74,6 +73,9 @@ type source struct {
 	last   float64
 	gone   int // scrapes until it comes back
 	stays  int // percent of the samples that repeat the one before
+
+	counter bool
+	values  []float64 // that are drawn; none: those of the case's own expressions
 }
 
 func series(d *dice) []source {
@@ -114,17 +116,21 @@ func (s *source) next(d *dice) (promlab.Sample, bool) {
 		}
 		return promlab.Sample{}, false
 	}
-	switch s.metric {
-	case "requests":
+	switch {
+	case s.metric == "requests" || s.counter:
 		if s.last += float64(d.between(0, 3)); d.chance(3) {
 			s.last = 0
 		}
-	case "h":
+	case s.metric == "h":
 		s.last += float64(d.between(0, 3))
 		if d.chance(97) {
 			one := promlab.Float(0, s.metric, s.labels...)
 			one.Histogram = native(s.last)
 			return one, true
+		}
+	case s.values != nil:
+		if !d.chance(s.stays) {
+			s.last = one(d, append(s.values, math.NaN(), math.Inf(1))...)
 		}
 	default:
 		if !d.chance(s.stays) {
