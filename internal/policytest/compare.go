@@ -95,13 +95,14 @@ func figure(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 // compareCourse compares the course line by line, then the end. One failure tells all: what follows a difference differs.
 func (t Test) compareCourse(course []Moment, end End, rounds []deployments.Round) []Failure {
 	place, at, message := t.End.differs(end, t)
+	decided := slices.DeleteFunc(slices.Clone(rounds), func(r deployments.Round) bool { return r.Stable }) // what came after explains no end
 	if m, p, d := t.firstDifference(course); m != "" {
-		message, place, at = m, p, d
+		message, place, at, decided = m, p, d, rounds
 	}
 	if message == "" {
 		return nil
 	}
-	f := t.failure(place, before(rounds, t.Zero.Add(at)), "%s", message)
+	f := t.failure(place, before(decided, t.Zero.Add(at)), "%s", message)
 	f.Course = written(course, end)
 	return []Failure{f}
 }
