@@ -102,10 +102,10 @@ func forbiddenToAdapter(from, to string, inTest bool) string {
 	noun, _, _ := strings.Cut(from, "/")
 	serves := append(slices.Clone(core[noun]), noun)
 	switch {
+	case within(to, noun) && suite(to):
+		return unless(inTest, "a conformance suite, or a stand-in of another's service, is for tests")
 	case slices.Contains(serves, to), within(to, from), within(from, to) && to != noun:
 		return "" // what it serves, its own inside, the adapter it is a part of
-	case within(to, noun) && suite(to):
-		return unless(inTest, "a conformance suite is for tests")
 	case core[to] != nil:
 		return "an adapter of " + noun + " serves " + strings.Join(serves, ", ")
 	}
@@ -175,6 +175,8 @@ func TestArrowsAgainstTheHouseAreFound(t *testing.T) {
 		"the same in its test":          {"flags/natskv", "flags/openfeature", true, false},
 		"an adapter to its suite":       {"flags/natskv", "flags/flagstest", false, false},
 		"an adapter's test to it":       {"flags/natskv", "flags/flagstest", true, true},
+		"an adapter to its stand-in":    {"flags/launchdarkly", "flags/launchdarkly/ldtest", false, false},
+		"an adapter's test to that":     {"flags/launchdarkly", "flags/launchdarkly/ldtest", true, true},
 		"a noun's test to its suite":    {"flags", "flags/flagstest", true, true},
 		"the shell's test to a suite":   {"deployments", "flags/flagstest", true, true},
 		"the shell to a suite":          {"deployments", "flags/flagstest", false, false},
