@@ -197,13 +197,13 @@ func vendorLatches(t *testing.T, v Vendor) {
 func vendorResets(t *testing.T, v Vendor) {
 	v.Create(t, flags.Feature)
 	apply(t, v, flags.Ramp{Fence: fence(1), Share: 2500})
-	apply(t, v, flags.Kill{Fence: fence(2)})
+	kill := apply(t, v, flags.Kill{Fence: fence(2)})
 	later := flags.Ramp{Fence: flags.Fence{Rollout: "r-2", Slot: "production/shop", Generation: 2, Seq: 1}, Share: 500}
 	if _, err := flags.Apply(t.Context(), v.Store, Key, later); !errors.Is(err, flags.ErrNeedsReset) {
 		t.Errorf("the next rollout: %v, want ErrNeedsReset", err)
 	}
 	c := apply(t, v, flags.Reset{By: "Ada Lovelace", Reason: "the fault  is found: ü"})
-	if f, revision, err := v.Store.Get(t.Context(), Key); err != nil || f.Mark().ResetBy != "Ada Lovelace" || revision != c.Revision {
+	if f, revision, err := v.Store.Get(t.Context(), Key); err != nil || f.Mark().ResetBy != "Ada Lovelace" || revision != c.Revision || revision == kill.Revision {
 		t.Errorf("after the reset: %+v at %d, %v", f.Mark(), revision, err)
 	}
 	v.confirms(t, apply(t, v, later))

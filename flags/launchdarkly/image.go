@@ -42,19 +42,16 @@ func (view) parse(key string, fields map[string]any) (flags.Flag, error) {
 
 // serves is the image's default variant and its targeting, nil for none.
 func (v view) serves(m flags.Mark) (def string, rule map[string]any) {
-	others := v.others()
-	if !v.On {
-		if v.OffVariation == nil {
-			return "", nil
-		}
-		if len(others) > 0 && !m.Killed { // it would come to life with a ramp; after a kill it serves nobody
-			rule = foreign(others)
-		}
-		return v.name(*v.OffVariation), rule
+	switch {
+	case v.On:
+		def, rule = v.fallsThrough(m)
+	case v.OffVariation != nil:
+		def = v.name(*v.OffVariation)
+	default:
+		return "", nil
 	}
-	def, rule = v.fallsThrough(m)
-	if len(others) > 0 {
-		rule = foreign(others)
+	if others := v.others(); len(others) > 0 { // also while off: they would come to life with a ramp
+		rule = map[string]any{"launchdarkly": others}
 	}
 	return def, rule
 }
@@ -115,5 +112,3 @@ func (v view) twoShares() (first, second wireWeight, ok bool) {
 		return first, second, false
 	}
 }
-
-func foreign(others map[string]int) map[string]any { return map[string]any{"launchdarkly": others} }

@@ -75,7 +75,7 @@ func (v view) off(now, next flags.Flag) ([]instruction, error) {
 		return nil, err
 	}
 	var steps []instruction
-	if v.OffVariation == nil || v.name(*v.OffVariation) != base {
+	if v.OffVariation == nil || v.name(*v.OffVariation) != base { // unset, each application would use the default of its own code
 		steps = append(steps, instruction{"kind": "updateOffVariation", "variationId": id})
 	}
 	if v.On {
@@ -85,6 +85,12 @@ func (v view) off(now, next flags.Flag) ([]instruction, error) {
 		steps = append(steps, instruction{"kind": "updateFallthroughVariationOrRollout", "variationId": id})
 	}
 	return steps, nil
+}
+
+// isOff reports whether everybody gets the image's default, as targeting is off.
+func (v view) isOff(next flags.Flag) bool {
+	base, _ := next.Default()
+	return !v.On && v.OffVariation != nil && v.name(*v.OffVariation) == base
 }
 
 func (v view) id(f flags.Flag, variant string) (string, error) {

@@ -144,16 +144,38 @@ func TestRulesThatAKillLeftAreFoundBeforeTheNextRollout(t *testing.T) {
 	s, standIn := open(t)
 	standIn.Boolean(flagKey)
 	standIn.Edit(flagKey, func(f *ldtest.Flag) { f.Rules = []any{1} })
-	apply(t, s, flags.Kill{Fence: fence(1)})
-	if c := apply(t, s, flags.Kill{Fence: fence(1)}); c.Written {
-		t.Error("the same kill is written twice")
+	first := apply(t, s, flags.Kill{Fence: fence(1)})
+	if again := apply(t, s, flags.Kill{Fence: fence(1)}); again.Revision != first.Revision || len(standIn.Patches()) != 1 {
+		t.Errorf("the same kill is written twice: %d patches", len(standIn.Patches()))
 	}
-	apply(t, s, flags.Reset{By: "ada", Reason: "found"})
+	if c := apply(t, s, flags.Reset{By: "ada", Reason: "found"}); c.Revision <= first.Revision {
+		t.Errorf("revision %d after %d, though the notes changed", c.Revision, first.Revision)
+	}
 	f, _, err := s.Get(t.Context(), storeKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := flags.CheckRamp(f, "", ""); !errors.Is(err, flags.ErrStranger) {
+		t.Errorf("%v, want ErrStranger", err)
+	}
+}
+
+func TestAnImageWithoutWhatOthersTargetIsNotWritten(t *testing.T) {
+	s, standIn := open(t)
+	standIn.Boolean(flagKey)
+	f, _, err := s.Get(t.Context(), storeKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err = ramp(1, 500).Edit(f); err != nil {
+		t.Fatal(err)
+	}
+	standIn.Edit(flagKey, func(f *ldtest.Flag) { f.Rules = []any{1} })
+	_, revision, err := s.Get(t.Context(), storeKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Update(t.Context(), storeKey, f, revision); !errors.Is(err, flags.ErrStranger) || len(standIn.Patches()) > 0 {
 		t.Errorf("%v, want ErrStranger", err)
 	}
 }

@@ -201,7 +201,7 @@ func (s *Store) landed(ctx context.Context, key string, f flags.Flag, before vie
 		if err != nil {
 			return 0, err
 		}
-		stands := serveSame(f, served) && reflect.DeepEqual(f.Mark(), served.Mark())
+		stands := (serveSame(f, served) || p.kill && after.isOff(f)) && reflect.DeepEqual(f.Mark(), served.Mark())
 		switch {
 		case stands && !p.kill && after.Version > before.Version+1:
 			return 0, fmt.Errorf("%w: during our write the version went from %d to %d, and somebody's change is overwritten",
