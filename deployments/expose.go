@@ -2,6 +2,7 @@ package deployments
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/serin-cd/serin/flags"
 	"github.com/serin-cd/serin/steps"
@@ -16,6 +17,7 @@ type Wish struct {
 	Target     steps.Target
 	Mover      steps.Mover // of the target: for a flag action, that flag
 	Exposure   steps.Exposure
+	Why        string        // for the record
 	Flags      *flags.Source // the system that keeps the policy's flags; nil: Serin itself
 
 	rev    uint64 // of the entry that wants it: an older one says nothing about it
@@ -46,7 +48,7 @@ func (e Entry) wishes() []Wish {
 	}
 	var out []Wish
 	for _, effect := range r.Pending() {
-		w := Wish{Slot: e.Slot, Rollout: r.ID, Generation: e.State.Generation, Mover: r.Plan.Mover, rev: e.Rev, policy: e.State.Policy, try: r.Retries}
+		w := Wish{Slot: e.Slot, Rollout: r.ID, Generation: e.State.Generation, Mover: r.Plan.Mover, rev: e.Rev, policy: e.State.Policy, try: r.Retries, Why: why(*r)}
 		switch x := effect.(type) {
 		case steps.Expose:
 			w.Seq, w.Target, w.Exposure = x.Seq, x.Target, x.Exposure
@@ -62,6 +64,14 @@ func (e Entry) wishes() []Wish {
 		out = append(out, w)
 	}
 	return out
+}
+
+// why says why a rollout wants what it wants, for the record.
+func why(r steps.Rollout) string {
+	if r.Failure != nil {
+		return r.Failure.Reason
+	}
+	return fmt.Sprintf("step %d of %d", r.Step+1, len(r.Plan.Steps))
 }
 
 // wants reports whether the slot still wants the wish.

@@ -14,6 +14,9 @@ import (
 type FlagExposer struct {
 	// Open is where a policy's flags are kept, and what evaluates them; nil is Serin itself. It asks nobody.
 	Open func(*flags.Source) (flags.Store, flags.Confirmer, error)
+	Now  func() time.Time // of the records
+	// Audit keeps the record of what was done; nil: nobody does. It must not wait.
+	Audit func(FlagChange)
 }
 
 // ownConfirmation bounds a confirmation of Serin's own flags; the write before it is not taken back when it runs out.
@@ -28,6 +31,7 @@ func (x FlagExposer) Expose(ctx context.Context, w Wish) (steps.Observed, error)
 	key := flags.StoreKey(w.Environment, w.Mover.Key)
 	change, err := flags.Apply(ctx, store, key, edit(w))
 	if err != nil {
+		x.record(w, change, flags.Confirmation{}, err, nil)
 		return steps.Observed{}, err
 	}
 	waits := ownConfirmation
@@ -37,6 +41,7 @@ func (x FlagExposer) Expose(ctx context.Context, w Wish) (steps.Observed, error)
 	ctx, cancel := context.WithTimeout(ctx, waits)
 	defer cancel()
 	seen, err := confirmer.Confirm(ctx, key, change.Want())
+	x.record(w, change, seen, nil, err)
 	switch {
 	case err != nil:
 		return steps.Observed{}, fmt.Errorf("confirm flag %s: %w", w.Mover.Key, err)
@@ -46,6 +51,18 @@ func (x FlagExposer) Expose(ctx context.Context, w Wish) (steps.Observed, error)
 	default:
 		return steps.Observed{}, fmt.Errorf("flag %s: %s: %s", w.Mover.Key, seen.Outcome, seen.Detail)
 	}
+}
+
+// record keeps what was done and what was seen, where it is worth telling.
+func (x FlagExposer) record(w Wish, c flags.Change, seen flags.Confirmation, refused, unseen error) {
+	if x.Audit == nil || !worthTelling(c, refused, seen.Outcome == flags.Confirmed) {
+		return
+	}
+	r := w.recorded(x.Now(), c, refused)
+	if refused == nil {
+		r = r.Seen(seen, unseen)
+	}
+	x.Audit(r)
 }
 
 // edit is the change of the flag that the wish is. The variants of a feature flag are on and off, whatever the version.

@@ -50,6 +50,7 @@ type daemon struct {
 	journal   *jetstream.Journal
 	querier   *prometheus.Client
 	confirmer *openfeature.Confirmer
+	audit     *auditor
 	worker    *deployments.Worker
 	leases    *jetstream.FairLeases
 	registry  *prom.Registry
@@ -90,6 +91,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	if d.journal, err = jetstream.OpenJournal(ctx, d.js, d.names, cfg.Log); err != nil {
 		return err
 	}
+	d.audit = newAuditor(jetstream.Audit{JS: d.js, Names: d.names}, cfg.Log)
 	exposers, err := d.exposers(ctx)
 	if err != nil {
 		return err
@@ -148,7 +150,7 @@ func (d *daemon) exposers(ctx context.Context) (map[steps.MoverKind]deployments.
 		return nil, err
 	}
 	sources := &flagSources{own: flagSource{natskv.Store{KV: kv}, d.confirmer}}
-	flag := deployments.FlagExposer{Open: sources.open}
+	flag := deployments.FlagExposer{Open: sources.open, Now: d.cfg.Env.Now, Audit: d.audit.note}
 	return map[steps.MoverKind]deployments.Exposer{
 		steps.VersionFlag: flag, steps.FeatureFlag: flag,
 		steps.ExecMover: newExecExposer(d.cfg.Env), steps.EventMover: elsewhere{}, steps.Observe: elsewhere{},
@@ -198,6 +200,7 @@ func (d *daemon) tellers() map[string]func(context.Context) error {
 	all := map[string]func(context.Context) error{
 		"serve http": d.serveHTTP,
 		"history":    d.keepHistory,
+		"audit":      d.audit.run,
 		"presence":   d.leases.Announce,
 		"dispatch":   func(ctx context.Context) error { return d.dispatch().Run(ctx, deployments.Events) },
 	}

@@ -9,91 +9,80 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/serin-cd/serin/deployments"
-	"github.com/serin-cd/serin/deployments/jetstream"
 	"github.com/serin-cd/serin/flags"
-	"github.com/serin-cd/serin/flags/natskv"
 )
 
 func newFlags(env Env) *cobra.Command {
-	cmd := &cobra.Command{Use: "flags", Short: "Look at Serin's own flags, create them, and release their latch"}
-	var set, get, reset flagFlags
-	getCmd := &cobra.Command{
-		Use: "get KEY", Short: "Print a flag as it is stored", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return get.run(cmd, env, args[0], get.print) },
-	}
-	setCmd := &cobra.Command{
-		Use: "set KEY VALUE", Short: "Create a flag, or set what it serves to all",
-		Long: "Set makes KEY serve VALUE to all: on or off for a feature flag, else a version. A flag in the middle of a rollout is refused.",
-		Args: cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			set.value = args[1]
-			return set.run(cmd, env, args[0], set.set)
-		},
-	}
-	resetCmd := &cobra.Command{
-		Use: "reset KEY", Short: "Let a feature flag that was turned off be ramped again", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return reset.run(cmd, env, args[0], reset.reset) },
-	}
-	get.add(getCmd)
-	set.add(setCmd)
-	reset.add(resetCmd)
-	resetCmd.Flags().StringVar(&reset.by, "by", "", "who releases it (default: USER)")
-	resetCmd.Flags().StringVar(&reset.reason, "reason", "", "why it may be on again")
-	cmd.AddCommand(getCmd, setCmd, resetCmd)
+	cmd := &cobra.Command{Use: "flags", Short: "Look at flags, create them, turn them off, and release their latch"}
+	cmd.AddCommand(newFlagsList(env), newFlagsGet(env), newFlagsSet(env), newFlagsKill(env), newFlagsReset(env), newFlagsLog(env))
 	return cmd
 }
 
-type flagFlags struct {
-	natsFlags
-	environment, value, by, reason string
+func newFlagsGet(env Env) *cobra.Command {
+	var f flagFlags
+	cmd := &cobra.Command{
+		Use: "get KEY", Short: "Print a flag as it is stored", Args: cobra.ExactArgs(1),
+		Long: "Get prints a flag's definition. Of a system that --policy names it prints one that says the same.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd, env, args[0], func(ctx context.Context, p flagPlace, key string) error {
+				flag, _, err := p.Get(ctx, key)
+				if err != nil {
+					return err
+				}
+				return printJSON(env.Stdout, json.RawMessage(flag.Bytes()))
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
 }
 
-func (f *flagFlags) add(cmd *cobra.Command) {
-	f.natsFlags.add(cmd)
-	cmd.Flags().StringVar(&f.environment, "env", deployments.DefaultEnvironment, "environment")
+func newFlagsSet(env Env) *cobra.Command {
+	var f flagFlags
+	cmd := &cobra.Command{
+		Use: "set KEY VALUE", Short: "Create a flag of Serin's own, or set what it serves to all",
+		Long: "Set makes KEY serve VALUE to all: on or off for a feature flag, else a version. A flag in the middle of a rollout is refused.",
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd, env, args[0], func(ctx context.Context, p flagPlace, key string) error { return f.set(ctx, env, p, key, args[1]) })
+		},
+	}
+	f.addOwn(cmd)
+	f.addPerson(cmd, "why")
+	return cmd
 }
 
-// run opens the store and does one thing to the flag.
-func (f *flagFlags) run(cmd *cobra.Command, env Env, key string, do func(context.Context, Env, flags.Store, string) error) error {
-	if err := flags.ValidKey(key); err != nil {
-		return exitError{code: exitUsage, err: err}
+func newFlagsReset(env Env) *cobra.Command {
+	var f flagFlags
+	cmd := &cobra.Command{
+		Use: "reset KEY", Short: "Let a feature flag that was turned off be ramped again", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.run(cmd, env, args[0], func(ctx context.Context, p flagPlace, key string) error { return f.reset(ctx, env, p, key) })
+		},
 	}
-	r, err := f.dial(cmd.Context(), env)
-	if err != nil {
-		return err
-	}
-	defer r.close()
-	kv, err := r.flags(cmd.Context())
-	if err != nil {
-		return fmt.Errorf("open the flags: %w: has serin serve run on this NATS?", err)
-	}
-	return do(cmd.Context(), env, natskv.Store{KV: kv}, flags.StoreKey(f.environment, key))
+	f.add(cmd)
+	f.addPerson(cmd, "why it may be on again")
+	return cmd
 }
 
-func (f *flagFlags) print(ctx context.Context, env Env, s flags.Store, key string) error {
-	flag, _, err := s.Get(ctx, key)
-	if err != nil {
-		return err
-	}
-	return printJSON(env.Stdout, json.RawMessage(flag.Bytes()))
-}
-
-func (f *flagFlags) set(ctx context.Context, env Env, s flags.Store, key string) error {
-	old, revision, err := s.Get(ctx, key)
+// set makes the flag serve the value to all. What else stands in it is kept.
+func (f *flagFlags) set(ctx context.Context, env Env, p flagPlace, key, value string) error {
+	old, revision, err := p.Get(ctx, key)
 	if err != nil && !errors.Is(err, flags.ErrNotFound) {
 		return err
 	}
 	if m := old.Mark(); old.Exists() && m.Share > 0 && m.Share < flags.Total {
 		return fmt.Errorf("flag %s is in the middle of rollout %s: abort it first", key, m.Rollout)
 	}
-	next, err := serving(old, key, f.value)
+	next, err := serving(old, key, value)
 	if err != nil {
 		return err
 	}
-	if _, err := s.Update(ctx, key, next, revision); err != nil {
+	if _, err := p.Update(ctx, key, next, revision); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Stdout, "%s serves %s to all\n", key, f.value)
+	f.record(ctx, env, p, key, flags.Change{Before: old, After: next, Written: true}, nil)
+	fmt.Fprintf(env.Stdout, "%s serves %s to all\n", key, value)
 	return nil
 }
 
@@ -123,14 +112,8 @@ func serving(old flags.Flag, key, value string) (flags.Flag, error) {
 	return flags.Parse(name, text)
 }
 
-func (f *flagFlags) reset(ctx context.Context, env Env, s flags.Store, key string) error {
-	if f.by == "" {
-		f.by = env.Getenv("USER")
-	}
-	if f.by != "" {
-		f.by = jetstream.Actor{}.Record(f.by) // the flag is written from here: nobody vouches for the name
-	}
-	change, err := flags.Apply(ctx, s, key, flags.Reset{By: f.by, Reason: f.reason})
+func (f *flagFlags) reset(ctx context.Context, env Env, p flagPlace, key string) error {
+	change, err := flags.Apply(ctx, p, key, flags.Reset{By: f.person(env), Reason: f.reason})
 	if err != nil {
 		return err
 	}
@@ -138,6 +121,23 @@ func (f *flagFlags) reset(ctx context.Context, env Env, s flags.Store, key strin
 		fmt.Fprintf(env.Stdout, "%s was not latched\n", key)
 		return nil
 	}
+	f.record(ctx, env, p, key, change, nil)
 	fmt.Fprintf(env.Stdout, "%s may be ramped again\n", key)
 	return nil
+}
+
+// record keeps what a person did. Where it cannot be kept, the deed is done all the same, and that is said.
+func (f *flagFlags) record(ctx context.Context, env Env, p flagPlace, key string, c flags.Change, seen *flags.Confirmation) {
+	environment, flag := flags.SplitKey(key)
+	r := deployments.FlagChange{At: env.Now(), Environment: environment, Flag: flag, Source: p.source.String(), By: f.person(env), Why: f.reason}
+	if c.Before.Exists() {
+		r.Before = c.Before.Bytes()
+	}
+	r.After = c.After.Bytes()
+	if seen != nil {
+		r = r.Seen(*seen, nil)
+	}
+	if err := p.audit(ctx, r); err != nil {
+		fmt.Fprintf(env.Stderr, "serin: no record was kept: %v\n", err)
+	}
 }

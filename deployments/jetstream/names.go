@@ -20,6 +20,7 @@ const (
 	LeaseStream    = "LEASE"
 	EventsStream   = "EVENTS"
 	DLQStream      = "DLQ"
+	AuditStream    = "AUDIT"
 )
 
 // The key-value buckets, without their prefix.

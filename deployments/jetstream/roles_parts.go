@@ -25,7 +25,7 @@ func (p Part) stream() string {
 // parts are what Setup makes.
 func parts(n Names) []Part {
 	var all []Part
-	for _, s := range []string{JournalStream, SummaryStream, ReleasesStream, EventsStream, DLQStream, LeaseStream} {
+	for _, s := range []string{JournalStream, SummaryStream, ReleasesStream, EventsStream, DLQStream, AuditStream, LeaseStream} {
 		all = append(all, Part{Kind: "stream", Name: n.Stream(s)})
 	}
 	for _, b := range []string{FlagsBucket, PoliciesBucket, NotifyBucket} {

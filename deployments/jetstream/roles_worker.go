@@ -7,7 +7,7 @@ func (g grants) worker() Role {
 	r.Account = g.n.account()
 	n, journal, events := g.n, g.n.Stream(JournalStream), g.n.Stream(EventsStream)
 	r.Publish = []string{
-		n.Subject("journal.*.*.*"), n.Subject("event", ">"), n.Subject("rollback.*.*"), n.Subject("dlq", "*"), n.Subject("refused.*.*"),
+		n.Subject("journal.*.*.*"), n.Subject("event", ">"), n.Subject("rollback.*.*"), n.Subject("dlq", "*"), n.Subject("audit", ">"), n.Subject("refused.*.*"),
 		n.Subject("summary.*.*.*"), n.Subject("worker", "*"), n.Subject("offers", ">"),
 		g.flags(""), "$KV." + n.Bucket(PoliciesBucket) + ".>", "_INBOX.>", "_R_.>",
 		"$JS.API.INFO", "$JS.API.STREAM.PURGE." + journal, "$JS.API.CONSUMER.LIST." + journal, // for retention

@@ -116,12 +116,21 @@ func (l Layout) releases(ctx context.Context, js jetstream.JetStream) error {
 	})
 }
 
+// auditAge is how long records of flags are kept.
+const auditAge = 400 * 24 * time.Hour
+
 // told makes the streams that others read.
 func (l Layout) told(ctx context.Context, js jetstream.JetStream) error {
 	if err := l.stream(ctx, js, jetstream.StreamConfig{
 		Name:      l.Names.Stream(EventsStream),
 		Subjects:  []string{l.Names.Subject("event.>"), l.Names.Subject("rollback.>")},
 		Retention: jetstream.LimitsPolicy, MaxAge: 30 * 24 * time.Hour, Duplicates: 10 * time.Minute, AllowDirect: true,
+	}); err != nil {
+		return err
+	}
+	if err := l.stream(ctx, js, jetstream.StreamConfig{
+		Name: l.Names.Stream(AuditStream), Subjects: []string{l.Names.Subject("audit.>")}, Description: "what was done to flags",
+		Retention: jetstream.LimitsPolicy, MaxAge: auditAge, Duplicates: 10 * time.Minute, AllowDirect: true, DenyDelete: true,
 	}); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func TestSetupMakesEveryStreamBehindThePrefix(t *testing.T) {
 	for name := range layout(t, l.js) {
 		names = append(names, name)
 	}
-	want := []string{"ACME_DEPLOY_DLQ", "ACME_DEPLOY_EVENTS", "ACME_DEPLOY_JOURNAL", "ACME_DEPLOY_LEASE", "ACME_DEPLOY_RELEASES", "ACME_DEPLOY_SUMMARY",
+	want := []string{"ACME_DEPLOY_AUDIT", "ACME_DEPLOY_DLQ", "ACME_DEPLOY_EVENTS", "ACME_DEPLOY_JOURNAL", "ACME_DEPLOY_LEASE", "ACME_DEPLOY_RELEASES", "ACME_DEPLOY_SUMMARY",
 		"KV_acme_deploy_flags", "KV_acme_deploy_notify", "KV_acme_deploy_policies"}
 	if diff := cmp.Diff(want, sorted(names)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
