@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,8 +109,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var o strategy
 		_ = json.NewDecoder(r.Body).Decode(&o)
 		answer(w, 200, f.add(s, o))
-	case isOne && r.Method == http.MethodPatch:
+	case !isOne || !slices.ContainsFunc(s.Strategies, func(o strategy) bool { return o.ID == id }):
+		answer(w, 404, map[string]string{"message": "Could not find strategy with id: " + id})
+	case r.Method == http.MethodPatch:
 		patch(w, r, s, id)
+	case r.Method == http.MethodDelete:
+		s.Strategies = slices.DeleteFunc(slices.Clone(s.Strategies), func(o strategy) bool { return o.ID == id })
 	}
 }
 

@@ -83,6 +83,41 @@ func TestCallToTurnOnThatArrivesAfterTheKillReachesNobody(t *testing.T) {
 	}
 }
 
+func TestKillWhileAPatchIsUnderWayLeavesItNothingToWriteTo(t *testing.T) {
+	f, u := opened(t)
+	apply(t, u, flags.Ramp{Fence: fence(1), Share: 500})
+	f.first = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPatch {
+			return false
+		}
+		f.first = nil
+		apply(t, u, flags.Kill{Fence: fence(3)})
+		return false
+	}
+	if _, err := flags.Apply(t.Context(), u, flagstest.Key, flags.Ramp{Fence: fence(2), Share: 2500}); !errors.Is(err, flags.ErrLatched) {
+		t.Errorf("the ramp: %v, want ErrLatched", err)
+	}
+	if s := f.flags[checkout]; s.Enabled || len(s.Strategies) != 1 || !killed(s.Strategies[0].Title) {
+		t.Errorf("after the kill: %+v", s)
+	}
+}
+
+func TestOneOfTwoKillsAtOnceStays(t *testing.T) {
+	f, u := opened(t)
+	f.first = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/strategies") {
+			return false
+		}
+		f.first = nil
+		apply(t, u, flags.Kill{Fence: fence(2)})
+		return false
+	}
+	apply(t, u, flags.Kill{Fence: fence(2)})
+	if s := f.flags[checkout]; s.Enabled || len(s.Strategies) != 1 {
+		t.Errorf("after two kills: %+v", s)
+	}
+}
+
 func TestPatchThatAnotherOverwroteHasLost(t *testing.T) {
 	f, u := opened(t)
 	apply(t, u, flags.Ramp{Fence: fence(1), Share: 500})

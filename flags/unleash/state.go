@@ -61,16 +61,43 @@ func (s state) writes() uint64 {
 	return 0
 }
 
-// own is Serin's strategy, nil when there is none, and the others that are not disabled.
-func (s state) own() (own *strategy, others []strategy) {
-	for i, o := range s.Strategies {
-		if _, ok := readTitle(o.Title); ok && own == nil {
-			own = &s.Strategies[i]
-		} else if !o.Disabled {
+// own is Serin's strategy, nil when there is none. A kill puts a new one in its place; what it left behind when it was
+// cut off is old.
+func (s state) own() (own *strategy, old []strategy) {
+	for i := range s.Strategies {
+		o := &s.Strategies[i]
+		switch _, ours := readTitle(o.Title); {
+		case !ours:
+		case own == nil || own.before(*o):
+			if own != nil {
+				old = append(old, *own)
+			}
+			own = o
+		default:
+			old = append(old, *o)
+		}
+	}
+	return own, old
+}
+
+// before orders Serin's strategies: the last one counts.
+func (o strategy) before(p strategy) bool {
+	if killed(o.Title) != killed(p.Title) {
+		return killed(p.Title)
+	}
+	return cmp.Or(cmp.Compare(writes(o.Title), writes(p.Title)), cmp.Compare(o.ID, p.ID)) < 0
+}
+
+// others are strategies besides Serin's own that take users in, or will once the environment is on. Old ones of Serin's
+// are removed before that.
+func (s state) others() (others []strategy) {
+	own, _ := s.own()
+	for _, o := range s.Strategies {
+		if _, ours := readTitle(o.Title); !o.Disabled && (!ours || s.Enabled && o.ID != own.ID) {
 			others = append(others, o)
 		}
 	}
-	return own, others
+	return others
 }
 
 // percent is the share that the strategy gives to all users alike; false when it is not as Serin writes it.
@@ -112,7 +139,8 @@ func (s state) image(flag string) (flags.Flag, error) {
 
 func (s state) serves(flag string) (def string, targeting map[string]any) {
 	none := map[string]any{}
-	own, others := s.own()
+	own, _ := s.own()
+	others := s.others()
 	percent, plain := 0, true
 	if own != nil {
 		percent, plain = own.percent(flag)

@@ -75,7 +75,7 @@ func TestWriteThatWasCutOffMayBeDoneAgain(t *testing.T) {
 	}
 	for name, all := range edits {
 		for _, landed := range []bool{false, true} {
-			for cut := 1; cut < 8; cut++ {
+			for cut := 1; cut < 12; cut++ {
 				f, u := opened(t)
 				for _, e := range all[:len(all)-1] {
 					apply(t, u, e)

@@ -38,7 +38,7 @@ func (u *Unleash) update(ctx context.Context, key string, f flags.Flag, revision
 	case s.revision() != revision:
 		return 0, flags.ErrConflict
 	}
-	w := write{u, key, title(f, s.writes()+1), f.Mark().Killed}
+	w := write{u, key, title(f, s.writes()+1)}
 	return w.carry(ctx, f, s)
 }
 
@@ -47,7 +47,6 @@ type write struct {
 	*Unleash
 	key   string
 	title string
-	kill  bool // overwrites a rollout that a person set
 }
 
 // carry chooses by what is asked for: off, another mark on what is there, or a share.
@@ -56,15 +55,18 @@ func (w write) carry(ctx context.Context, f flags.Flag, s state) (uint64, error)
 	if m.Killed {
 		return w.off(ctx, s)
 	}
-	own, others := s.own()
+	own, old := s.own()
 	if before, err := s.image(f.Key()); err == nil && own != nil && same(before, f) {
 		return w.put(ctx, own, own.Parameters["rollout"])
 	}
 	if err := CheckShare(m.Share); err != nil {
 		return 0, err
 	}
-	if len(others) > 0 {
+	if others := s.others(); len(others) > 0 {
 		return 0, fmt.Errorf("%w: %s takes users in as well", flags.ErrStranger, others[0])
+	}
+	if err := w.remove(ctx, old); err != nil {
+		return 0, err
 	}
 	own, err := w.ready(ctx, s, own, m.Share > 0)
 	if err != nil {
@@ -80,21 +82,28 @@ func same(a, b flags.Flag) bool {
 	return was == is && string(a.Targeting()) == string(b.Targeting())
 }
 
-// off turns the environment off, then takes the rollout to 0 under the mark.
+// off turns the environment off, then puts a new strategy in the place of the one that ramped, with the mark and a
+// rollout of 0. A patch that is under way for the old one finds it gone.
 func (w write) off(ctx context.Context, s state) (uint64, error) {
 	if err := w.turn(ctx, "off"); err != nil {
 		return 0, err
 	}
-	own, _ := s.own()
-	if own == nil {
-		if _, err := w.create(ctx, w.title); err != nil {
-			return 0, err
-		}
-	} else if _, err := w.put(ctx, own, "0"); err != nil {
+	made, err := w.create(ctx, w.title)
+	if err != nil {
 		return 0, err
 	}
 	after, err := w.read(ctx, w.key)
-	if err != nil || !after.Enabled {
+	if err != nil {
+		return 0, err
+	}
+	own, old := after.own()
+	if err := w.remove(ctx, old); err != nil {
+		return 0, err
+	}
+	if own == nil || own.ID != made.ID { // another kill is in place
+		return 0, flags.ErrConflict
+	}
+	if after, err = w.read(ctx, w.key); err != nil || !after.Enabled {
 		return after.revision(), err
 	}
 	if err := w.turn(ctx, "off"); err != nil { // a ramp that was under way has turned it on
@@ -108,7 +117,7 @@ func (w write) off(ctx context.Context, s state) (uint64, error) {
 func (w write) ready(ctx context.Context, s state, own *strategy, on bool) (*strategy, error) {
 	var err error
 	if own == nil {
-		if own, err = w.create(ctx, prepared); err != nil {
+		if own, err = w.first(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -116,7 +125,7 @@ func (w write) ready(ctx context.Context, s state, own *strategy, on bool) (*str
 		return own, nil
 	}
 	if own.Parameters["rollout"] != "0" {
-		before := write{w.Unleash, w.key, own.Title, false}
+		before := write{w.Unleash, w.key, own.Title}
 		if _, err := before.put(ctx, own, "0"); err != nil {
 			return nil, err
 		}
@@ -129,13 +138,21 @@ func (w write) turn(ctx context.Context, to string) error {
 	return w.call(ctx, http.MethodPost, w.environment(w.key)+"/"+to, w.source.TokenFile, nil, nil)
 }
 
-// create adds Serin's strategy with a rollout of 0. Of two writers at once neither keeps his.
-func (w write) create(ctx context.Context, title string) (*strategy, error) {
-	_, flag := flags.SplitKey(w.key)
-	want := strategy{Name: flexible, Title: title, Constraints: []any{}, Segments: []any{}, Parameters: map[string]any{"rollout": "0", "stickiness": "default", "groupId": flag}}
-	var made strategy
-	strategies := w.environment(w.key) + "/strategies"
-	if err := w.call(ctx, http.MethodPost, strategies, w.source.TokenFile, want, &made); err != nil {
+func (w write) strategies() string { return w.environment(w.key) + "/strategies" }
+
+// create adds a strategy of Serin's with a rollout of 0.
+func (w write) create(ctx context.Context, title string) (made strategy, err error) {
+	want := strategy{
+		Name: flexible, Title: title, Constraints: []any{}, Segments: []any{},
+		Parameters: map[string]any{"rollout": "0", "stickiness": "default", "groupId": name(w.key)},
+	}
+	return made, w.call(ctx, http.MethodPost, w.strategies(), w.source.TokenFile, want, &made)
+}
+
+// first creates the strategy of a flag that has none. Of two ramps at once neither keeps his.
+func (w write) first(ctx context.Context) (*strategy, error) {
+	made, err := w.create(ctx, prepared)
+	if err != nil {
 		return nil, err
 	}
 	after, err := w.read(ctx, w.key)
@@ -144,11 +161,21 @@ func (w write) create(ctx context.Context, title string) (*strategy, error) {
 	}
 	for _, o := range after.Strategies {
 		if _, ours := readTitle(o.Title); ours && o.ID != made.ID {
-			err := w.call(ctx, http.MethodDelete, strategies+"/"+url.PathEscape(made.ID), w.source.TokenFile, nil, nil)
-			return nil, errors.Join(flags.ErrConflict, err)
+			return nil, errors.Join(flags.ErrConflict, w.remove(ctx, []strategy{made}))
 		}
 	}
 	return &made, nil
+}
+
+// remove takes strategies of Serin's away; one that is gone already is.
+func (w write) remove(ctx context.Context, old []strategy) error {
+	for _, o := range old {
+		err := w.call(ctx, http.MethodDelete, w.strategies()+"/"+url.PathEscape(o.ID), w.source.TokenFile, nil, nil)
+		if err != nil && !errors.Is(err, flags.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 type operation struct {
@@ -159,14 +186,13 @@ type operation struct {
 
 // put patches rollout and title of Serin's strategy together, if they are still as in own, and reads back.
 func (w write) put(ctx context.Context, own *strategy, rollout any) (uint64, error) {
-	patch := []operation{{"test", "/title", own.Title}}
-	if !w.kill {
-		patch = append(patch, operation{"test", "/parameters/rollout", own.Parameters["rollout"]})
+	patch := []operation{
+		{"test", "/title", own.Title}, {"test", "/parameters/rollout", own.Parameters["rollout"]},
+		{"replace", "/title", w.title}, {"replace", "/parameters/rollout", rollout},
 	}
-	patch = append(patch, operation{"replace", "/title", w.title}, operation{"replace", "/parameters/rollout", rollout})
-	failed := w.call(ctx, http.MethodPatch, w.environment(w.key)+"/strategies/"+url.PathEscape(own.ID), w.source.TokenFile, patch, nil)
+	failed := w.call(ctx, http.MethodPatch, w.strategies()+"/"+url.PathEscape(own.ID), w.source.TokenFile, patch, nil)
 	var r *refusal
-	if failed != nil && (!errors.As(failed, &r) || r.status < 500) {
+	if failed != nil && (!errors.As(failed, &r) || r.status < 500 && r.status != http.StatusNotFound) {
 		return 0, failed
 	}
 	after, err := w.read(ctx, w.key) // a test that fails is answered 500, as a fault is: what stands there tells
@@ -184,7 +210,7 @@ func (w write) landed(after state, own *strategy, rollout any, failed error) err
 		return flags.ErrConflict
 	case now.Title == w.title && now.Parameters["rollout"] == rollout:
 		return nil
-	case failed != nil && now.Title == own.Title && (w.kill || now.Parameters["rollout"] == own.Parameters["rollout"]):
+	case failed != nil && now.Title == own.Title && now.Parameters["rollout"] == own.Parameters["rollout"]:
 		return failed
 	default:
 		return flags.ErrConflict
