@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // member is one member of a JSON object, and where it stands in the object's text.
@@ -41,9 +42,9 @@ func members(object []byte) ([]member, error) {
 
 // find is the last member with that key.
 func find(all []member, key string) (member, bool) {
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].key == key {
-			return all[i], true
+	for _, m := range slices.Backward(all) {
+		if m.key == key {
+			return m, true
 		}
 	}
 	return member{}, false
