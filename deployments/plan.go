@@ -227,6 +227,8 @@ func (p *Policy) checkFlags(m yamldoc.Map) {
 		m.Key("flags").Warnf("leave it out, or write `traffic: {flag: KEY}`", "the policy has no flag")
 	case p.Flags.Kind == flags.Unleash && p.Plan.Mover.Kind == steps.VersionFlag:
 		m.Get("traffic").Errorf("write `flag: KEY`, or leave out `flags:` and let Serin keep the flag", "Unleash keeps flags that are on or off, and this one has versions")
+	case p.Flags.Kind == flags.Unleash && slices.ContainsFunc(p.Plan.Steps, func(s steps.Step) bool { return s.Share%100 != 0 }):
+		m.Get("steps").Errorf("write whole percents", "Unleash gives a flag to whole percents of users")
 	}
 }
 
