@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// member is one member of a JSON object, and where it stands in the object's text.
-type member struct {
+// entry is one member of a JSON object, and where it stands in the object's text.
+type entry struct {
 	key      string
 	keyEnd   int // behind the key's closing quote
 	from, to int // of the value, without the space around it
@@ -16,19 +16,19 @@ type member struct {
 
 // members are those of a JSON object in the order of its text. Of two with one key the last one counts, as with every
 // reader of such documents.
-func members(object []byte) ([]member, error) {
+func members(object []byte) ([]entry, error) {
 	dec := json.NewDecoder(bytes.NewReader(object))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return nil, fmt.Errorf("%.40s is no object", object)
 	}
-	var all []member
+	var all []entry
 	for dec.More() {
 		t, err := dec.Token()
 		key, ok := t.(string)
 		if err != nil || !ok {
 			return nil, fmt.Errorf("read a key: %w", err)
 		}
-		m := member{key: key, keyEnd: int(dec.InputOffset())}
+		m := entry{key: key, keyEnd: int(dec.InputOffset())}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {
 			return nil, fmt.Errorf("read %q: %w", key, err)
@@ -41,18 +41,18 @@ func members(object []byte) ([]member, error) {
 }
 
 // find is the last member with that key.
-func find(all []member, key string) (member, bool) {
+func find(all []entry, key string) (entry, bool) {
 	for _, m := range slices.Backward(all) {
 		if m.key == key {
 			return m, true
 		}
 	}
-	return member{}, false
+	return entry{}, false
 }
 
 // setMember is the text of an object with one member set: in its place, or behind the last one, spaced as the first one
 // is. All other bytes stay as they are.
-func setMember(object []byte, all []member, key string, value []byte) []byte {
+func setMember(object []byte, all []entry, key string, value []byte) []byte {
 	if m, ok := find(all, key); ok {
 		return splice(object, m.from, m.to, value)
 	}
