@@ -33,6 +33,7 @@ type daemonConfig struct {
 	Listen     string           // of the embedded server
 	HTTP       string           // of /metrics, /healthz and /readyz
 	Prometheus *analysis.Source // of policies that name none
+	OFREP      ofrepFlags       // without an address it is not served
 	Slack      string           // webhook URL; "": nobody is told
 	Retention  time.Duration    // how long finished rollouts are kept; 0: for ever
 	Log        *slog.Logger
@@ -203,6 +204,9 @@ func (d *daemon) tellers() map[string]func(context.Context) error {
 		"audit":      d.audit.run,
 		"presence":   d.leases.Announce,
 		"dispatch":   func(ctx context.Context) error { return d.dispatch().Run(ctx, deployments.Events) },
+	}
+	if d.cfg.OFREP.address != "" {
+		all["serve ofrep"] = d.serveOFREP
 	}
 	if d.cfg.Slack != "" {
 		slack := notify.NewPaced(notify.Slack{URL: d.cfg.Slack, Now: d.cfg.Env.Now}, d.cfg.Env.Now)

@@ -26,6 +26,7 @@ type serveFlags struct {
 	prometheus, slackFile string
 	logFormat, retention  string
 	verbose               bool
+	ofrep                 ofrepFlags
 }
 
 func newServe(env Env) *cobra.Command {
@@ -47,6 +48,7 @@ func newServe(env Env) *cobra.Command {
 	cmd.Flags().StringVar(&f.retention, "retention", "400d", "how long the entries of finished rollouts are kept; 0 is for ever")
 	cmd.Flags().StringVar(&f.logFormat, "log", "text", "log format: text or json")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what happens in detail")
+	f.ofrep.add(cmd)
 	if err := cmd.MarkFlagRequired("policies"); err != nil {
 		panic(err) // the flag stands above
 	}
@@ -102,6 +104,10 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 			}
 		}
 	}
+	if err = f.ofrep.check(env); err != nil {
+		return usage(err)
+	}
+	cfg.OFREP = f.ofrep
 	if cfg.Retention, err = keepFor(f.retention); err != nil {
 		return usage(err)
 	}
