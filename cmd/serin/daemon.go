@@ -32,6 +32,7 @@ type daemonConfig struct {
 	NATS       natsFlags        // without a URL a server is embedded
 	Listen     string           // of the embedded server
 	HTTP       string           // of /metrics, /healthz and /readyz
+	FlagdSync  string           // of the gRPC service that flagd reads flags from; "": none
 	Prometheus *analysis.Source // of policies that name none
 	OFREP      ofrepFlags       // without an address it is not served
 	Slack      string           // webhook URL; "": nobody is told
@@ -207,6 +208,9 @@ func (d *daemon) tellers() map[string]func(context.Context) error {
 	}
 	if d.cfg.OFREP.address != "" {
 		all["serve ofrep"] = d.serveOFREP
+	}
+	if d.cfg.FlagdSync != "" {
+		all["flagd sync"] = d.serveFlagdSync
 	}
 	if d.cfg.Slack != "" {
 		slack := notify.NewPaced(notify.Slack{URL: d.cfg.Slack, Now: d.cfg.Env.Now}, d.cfg.Env.Now)

@@ -23,6 +23,7 @@ type serveFlags struct {
 	natsFlags
 	policies              []string
 	listen, http          string
+	flagdSync             string
 	prometheus, slackFile string
 	logFormat, retention  string
 	verbose               bool
@@ -43,6 +44,7 @@ func newServe(env Env) *cobra.Command {
 	cmd.Flags().StringSliceVar(&f.policies, "policies", nil, "policy file or directory (may be given again)")
 	cmd.Flags().StringVar(&f.listen, "listen", jetstream.DefaultListen, "address of the embedded NATS server")
 	cmd.Flags().StringVar(&f.http, "http", defaultHTTP, "address of /metrics, /healthz and /readyz")
+	cmd.Flags().StringVar(&f.flagdSync, "flagd-sync", "", "address of the gRPC service that flagd reads Serin's own flags from (default: none)")
 	cmd.Flags().StringVar(&f.prometheus, "prometheus", "", "Prometheus URL for policies that name none")
 	cmd.Flags().StringVar(&f.slackFile, "slack-webhook-file", "", "file with a Slack incoming webhook's URL (default: SERIN_SLACK_WEBHOOK_FILE)")
 	cmd.Flags().StringVar(&f.retention, "retention", "400d", "how long the entries of finished rollouts are kept; 0 is for ever")
@@ -90,7 +92,7 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 	if err := findings.Err(); err != nil {
 		return usage(fmt.Errorf("invalid policies:\n%w", err))
 	}
-	cfg := daemonConfig{Policies: files, NATS: f.natsFlags, Listen: f.listen, HTTP: f.http, Env: env, Log: f.logger(env)}
+	cfg := daemonConfig{Policies: files, NATS: f.natsFlags, Listen: f.listen, HTTP: f.http, FlagdSync: f.flagdSync, Env: env, Log: f.logger(env)}
 	if f.prometheus != "" {
 		if u, err := url.Parse(f.prometheus); err != nil || u.Host == "" {
 			return usage(fmt.Errorf("--prometheus %q is no URL: write for example http://127.0.0.1:9090", f.prometheus))
