@@ -24,7 +24,11 @@ func (k Kill) Edit(f Flag) (Flag, error) {
 	if err != nil {
 		return Flag{}, err
 	}
-	next := Mark{Fence: k.Fence, Base: base, Killed: true, Latched: m.latch(k.Rollout), ResetBy: m.ResetBy, Reason: m.Reason}
+	was := m.Also
+	if len(was) == 0 {
+		was = m.Was // it was killed before
+	}
+	next := Mark{Fence: k.Fence, Base: base, Was: was, Killed: true, Latched: m.latch(k.Rollout), ResetBy: m.ResetBy, Reason: m.Reason}
 	if m.Fence == k.Fence && m.Killed && m.Base == base && m.describes(f) && !f.disabled {
 		return f, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -45,6 +46,8 @@ type Mark struct {
 	Variant string   // that ramps; "" after a kill
 	Base    string   // that everybody else gets
 	Share   int      // of Variant, 0 to 10000
+	Also    Audience // that gets Variant as well; nil at 10000 and after a kill
+	Was     Audience // that a kill took Variant from: its confirmation looks at them
 	Killed  bool     // turned off; a feature flag needs a Reset
 	Latched []string // rollouts that a kill has stopped for good, the last 8
 	ResetBy string   // the person who released the latch last
@@ -68,22 +71,46 @@ func (m Mark) describes(f Flag) bool {
 		return false
 	}
 	rule, def := m.serves()
-	return f.hasDefault && f.def == def && (rule == nil) == (f.targeting == nil) && (rule == nil || f.split.equal(plainSplit(rule)))
+	return f.hasDefault && f.def == def && (rule == nil) == (f.targeting == nil) && (rule == nil || m.targets(f, rule))
 }
 
-// serves is the targeting and the default variant that give Share to Variant and the rest to Base. At 10000 the default
-// moves, so that users without a targeting key follow too.
+// targets reports whether the flag's targeting is the rule.
+func (m Mark) targets(f Flag, rule map[string]any) bool {
+	if len(m.Also) == 0 {
+		return f.split.equal(plainSplit(rule))
+	}
+	var found map[string]any
+	return json.Unmarshal(f.fields["targeting"], &found) == nil && reflect.DeepEqual(found, rule)
+}
+
+// serves is the targeting and the default variant that give the audience and Share to Variant and the rest to Base. At
+// 10000 the default moves, so that users without a targeting key follow too.
 func (m Mark) serves() (rule map[string]any, def string) {
 	switch {
-	case m.Killed || m.Share == 0:
-		return nil, m.Base
-	case m.Share == Total:
+	case m.Share == Total && !m.Killed:
 		return nil, m.Variant
+	case !m.Ramps():
+		return nil, m.Base
+	case len(m.Also) == 0:
+		return m.fraction().(map[string]any), m.Base
 	default:
-		return map[string]any{"fractional": []any{
-			[]any{m.Variant, float64(m.Share)}, []any{m.Base, float64(Total - m.Share)},
-		}}, m.Base
+		return map[string]any{"if": []any{m.Also.condition(), m.Variant, m.fraction()}}, m.Base
 	}
+}
+
+// fraction is what users outside the audience get.
+func (m Mark) fraction() any {
+	if m.Share == 0 {
+		return m.Base
+	}
+	return map[string]any{"fractional": []any{
+		[]any{m.Variant, float64(m.Share)}, []any{m.Base, float64(Total - m.Share)},
+	}}
+}
+
+// Ramps reports whether some users get Variant and others Base.
+func (m Mark) Ramps() bool {
+	return !m.Killed && m.Share < Total && (m.Share > 0 || len(m.Also) > 0)
 }
 
 func readMark(metadata map[string]any) Mark {
@@ -92,7 +119,7 @@ func readMark(metadata map[string]any) Mark {
 	killed, _ := metadata["serinKilled"].(bool)
 	return Mark{
 		Fence:   Fence{Rollout: text("Rollout"), Slot: text("Slot"), Generation: count("Generation"), Seq: count("Seq")},
-		Variant: text("Variant"), Base: text("Base"), Share: int(count("Share")), Killed: killed,
+		Variant: text("Variant"), Base: text("Base"), Share: int(count("Share")), Also: readAudience(text("Audience")), Was: readAudience(text("AudienceWas")), Killed: killed,
 		Latched: strings.Fields(text("Latched")), ResetBy: text("ResetBy"), Reason: text("ResetReason"),
 	}
 }
@@ -105,7 +132,7 @@ func (m Mark) into(metadata json.RawMessage) json.RawMessage {
 	}
 	ours := map[string]any{
 		"Rollout": m.Rollout, "Slot": m.Slot, "Generation": m.Generation, "Seq": m.Seq,
-		"Variant": m.Variant, "Base": m.Base, "Share": m.Share, "Killed": m.Killed,
+		"Variant": m.Variant, "Base": m.Base, "Share": m.Share, "Audience": m.Also.text(), "AudienceWas": m.Was.text(), "Killed": m.Killed,
 		"Latched": strings.Join(m.Latched, " "), "ResetBy": m.ResetBy, "ResetReason": m.Reason,
 	}
 	maps.DeleteFunc(fields, func(key string, _ json.RawMessage) bool {

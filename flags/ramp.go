@@ -8,8 +8,8 @@ import (
 // Total is the whole of a share: shares are in basis points.
 const Total = 10000
 
-// Ramp gives Share of the users with a targeting key to Variant, and everybody else to Base. At Total everybody gets
-// Variant, also users without a key. On a version flag a missing variant is added; on a feature flag Variant is on and
+// Ramp gives Share of the users with a targeting key to Variant, and everybody else to Base; Also get Variant, with a key
+// or without, users of an audience. At Total everybody gets Variant, also users without a key. On a version flag a missing variant is added; on a feature flag Variant is on and
 // Base is off, and both may be left empty. An empty Base on a version flag is a first release: the default that the
 // flag has before the rollout's first ramp stays the base.
 type Ramp struct {
@@ -17,6 +17,7 @@ type Ramp struct {
 	Variant string
 	Base    string
 	Share   int // 0 to 10000
+	Also    Audience
 }
 
 // Edit refuses with ErrLatched, ErrNeedsReset, ErrStale, ErrStranger, ErrDisabled, ErrKind, ErrServed or ErrBase.
@@ -38,9 +39,12 @@ func (r Ramp) Edit(f Flag) (Flag, error) {
 	if err := f.rampable(r.Fence, variant, base); err != nil {
 		return Flag{}, err
 	}
-	next := Mark{Fence: r.Fence, Variant: variant, Base: base, Share: r.Share, Latched: m.Latched, ResetBy: m.ResetBy, Reason: m.Reason}
+	if r.Share == Total {
+		r.Also = nil // everybody is in
+	}
+	next := Mark{Fence: r.Fence, Variant: variant, Base: base, Share: r.Share, Also: r.Also, Latched: m.Latched, ResetBy: m.ResetBy, Reason: m.Reason}
 	if m.Rollout == r.Rollout && m.Fence == r.Fence {
-		if m.Variant == variant && m.Base == base && m.Share == r.Share {
+		if m.Variant == variant && m.Base == base && m.Share == r.Share && m.Also.equal(r.Also) {
 			return f, nil // rampable has seen that the flag is as the mark says
 		}
 		return Flag{}, fmt.Errorf("flag %q: %w: %d of %q was written under the same seq", f.key, ErrStale, m.Share, m.Variant)
@@ -51,6 +55,9 @@ func (r Ramp) Edit(f Flag) (Flag, error) {
 func (r Ramp) validate() error {
 	if r.Share < 0 || r.Share > Total {
 		return fmt.Errorf("share %d is outside 0 to %d", r.Share, Total)
+	}
+	if err := r.Also.validate(); err != nil {
+		return err
 	}
 	return r.Fence.validate()
 }
@@ -136,7 +143,7 @@ func (f Flag) free(by Fence, variant, base string) error {
 	m := f.mark
 	ours := m.describes(f)
 	switch {
-	case ours && by.Rollout != "" && m.Slot != by.Slot && !m.Killed && m.Share > 0 && m.Share < Total:
+	case ours && by.Rollout != "" && m.Slot != by.Slot && m.Ramps():
 		return fmt.Errorf("flag %q: %w: rollout %s of %s has it at %d of %d", f.key, ErrStranger, m.Rollout, m.Slot, m.Share, Total)
 	case f.targeting == nil && f.hasDefault && f.def == variant:
 		return fmt.Errorf("flag %q: %w: its default is %q; set it back to %q, or use another flag", f.key, ErrServed, f.def, base)

@@ -26,7 +26,7 @@ func (r Reset) Edit(f Flag) (Flag, error) {
 		return f, nil
 	}
 	m := f.mark
-	m.Killed, m.Share, m.ResetBy, m.Reason = false, 0, by, reason
+	m.Killed, m.Share, m.Also, m.ResetBy, m.Reason = false, 0, nil, by, reason
 	fields := maps.Clone(f.fields)
 	fields["metadata"] = m.into(fields["metadata"])
 	return build(f.key, fields)

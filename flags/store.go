@@ -33,7 +33,7 @@ type Change struct {
 // Want is what an evaluation must now show.
 func (c Change) Want() Want {
 	m := c.After.mark
-	return Want{Kind: c.After.Kind(), Variant: m.Variant, Base: m.Base, Share: m.Share, Revision: c.Revision}
+	return Want{Kind: c.After.Kind(), Variant: m.Variant, Base: m.Base, Share: m.Share, Also: m.Also, Was: m.Was, Revision: c.Revision}
 }
 
 // Apply reads a flag, edits it and writes it at the revision it read. On a conflict the flag is read and edited anew: by

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/serin-cd/serin/flags"
 )
 
 const answerLimit = 1 << 20
@@ -40,15 +42,23 @@ func (b busyError) Error() string {
 	return fmt.Sprintf("the endpoint limits requests (429), for %s", time.Duration(b))
 }
 
-// ask evaluates for one user; "" has no targeting key. An error is no answer at all.
-func (c *Confirmer) ask(ctx context.Context, token, key, user string) (reply, error) {
+// named is the context of a user without attributes; "" has no targeting key.
+func named(user string) map[string]any {
+	if user == "" {
+		return map[string]any{}
+	}
+	return map[string]any{flags.TargetingKey: user}
+}
+
+// ask evaluates for the user whom the context who describes. An error is no answer at all.
+func (c *Confirmer) ask(ctx context.Context, token, key string, who map[string]any) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	body := `{"context":{}}`
-	if user != "" {
-		body = `{"context":{"targetingKey":"` + user + `"}}` // a name of ours: nothing to escape
+	body, err := json.Marshal(map[string]any{"context": who})
+	if err != nil {
+		return reply{}, fmt.Errorf("write the context: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+url.PathEscape(key), strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+url.PathEscape(key), bytes.NewReader(body))
 	if err != nil {
 		return reply{}, errors.New("the endpoint's URL is no URL")
 	}

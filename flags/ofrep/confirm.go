@@ -56,7 +56,7 @@ func NewConfirmer(src flags.Source, client *http.Client) (*Confirmer, error) {
 // plausible for the share. Mismatch: somebody got something else, until ctx ended, or at the revision written or a later
 // one where the endpoint tells it. Unverifiable: the endpoint did not answer for all.
 func (c *Confirmer) Confirm(ctx context.Context, key string, want flags.Want) (flags.Confirmation, error) {
-	if want.Kind == flags.Other || want.Base == "" || want.Share < 0 || want.Share > flags.Total || want.Share > 0 && want.Variant == "" {
+	if !want.Sensible() {
 		return flags.Confirmation{}, fmt.Errorf("confirm flag %s: %+v says not what users must get", key, want)
 	}
 	began, wait := time.Now(), firstWait
@@ -100,7 +100,7 @@ func (c *Confirmer) look(ctx context.Context, q question) (sight, time.Duration)
 		calls.SetLimit(together)
 		for i := part[0]; i < part[1]; i++ {
 			calls.Go(func() (err error) {
-				answers[i], err = c.ask(callCtx, token, q.key, q.users[i])
+				answers[i], err = c.ask(callCtx, token, q.key, named(q.users[i]))
 				return err
 			})
 		}
@@ -113,7 +113,13 @@ func (c *Confirmer) look(ctx context.Context, q question) (sight, time.Duration)
 			return seen, 0 // the others need not be asked
 		}
 	}
-	return c.remember(q, q.judge(answers), answers), 0
+	seen := q.judge(answers)
+	if seen.Outcome == flags.Confirmed {
+		if strayed, pause := c.members(ctx, token, q, seen.exact); strayed.Outcome != "" {
+			return strayed, pause
+		}
+	}
+	return c.remember(q, seen, answers), 0
 }
 
 // crowd is who got the variant when a share was confirmed.

@@ -37,20 +37,21 @@ func OpenConfirmer(ctx context.Context, js jetstream.JetStream, bucket string) (
 // Close ends the watch and waits for it, at most until ctx ends.
 func (c *Confirmer) Close(ctx context.Context) error { return c.api.Shutdown(ctx) }
 
-// Confirm evaluates for synthetic users, one without a targeting key among them, and again after each change of the
+// Confirm evaluates for synthetic users, one without a targeting key among them, for members of the audience and for such
+// as lack one attribute, and again after each change of the
 // flag. Confirmed: each got the variant that is due to them, without an error, at want.Revision or later, while NATS is
 // there. Mismatch: somebody did not, at such a revision. Unverifiable: ctx ended before either was seen.
 func (c *Confirmer) Confirm(ctx context.Context, key string, want flags.Want) (flags.Confirmation, error) {
-	if want.Kind == flags.Other || want.Base == "" || want.Share < 0 || want.Share > flags.Total || want.Share > 0 && want.Variant == "" {
+	if !want.Sensible() {
 		return flags.Confirmation{}, fmt.Errorf("confirm flag %s: %+v says not what users must get", key, want)
 	}
 	began := time.Now()
 	changed, done := c.changes(key)
 	defer done()
 	_, name := flags.SplitKey(key)
-	sample, extra := users(name, want.Share)
+	sample, others := crowd(name, want)
 	for {
-		seen := c.look(ctx, key, want, sample, extra)
+		seen := c.look(ctx, key, want, sample, others)
 		seen.Took = time.Since(began)
 		if seen.Outcome != flags.Unverifiable {
 			return seen, nil
@@ -86,20 +87,19 @@ func (c *Confirmer) changes(key string) (changed <-chan struct{}, done func()) {
 	}
 }
 
-// look evaluates once for a user without a targeting key, for the sample, and for the extra users. It stops at the
-// first answer that proves nothing.
-func (c *Confirmer) look(ctx context.Context, key string, want flags.Want, sample, extra []string) flags.Confirmation {
+// look evaluates once for the sample, and for the others. It stops at the first answer that proves nothing.
+func (c *Confirmer) look(ctx context.Context, key string, want flags.Want, sample, others []person) flags.Confirmation {
 	_, name := flags.SplitKey(key)
 	seen, reached := flags.Confirmation{Outcome: flags.Confirmed}, 0
-	for i, user := range slices.Concat([]string{""}, sample, extra) {
-		variant, outcome, detail := c.evaluate(ctx, key, user, want, want.For(name, user))
+	for i, who := range slices.Concat(sample, others) {
+		variant, outcome, detail := c.evaluate(ctx, key, who, want, who.due(name, want))
 		if outcome == flags.Unverifiable {
 			return flags.Confirmation{Outcome: outcome, Detail: detail}
 		}
 		if outcome == flags.Mismatch && seen.Outcome == flags.Confirmed {
 			seen.Outcome, seen.Detail = outcome, detail
 		}
-		if i > 0 && i <= len(sample) && variant != "" && variant != want.Base {
+		if i < len(sample) && variant != "" && variant != want.Base {
 			reached++
 		}
 		seen.Users++
@@ -109,8 +109,8 @@ func (c *Confirmer) look(ctx context.Context, key string, want flags.Want, sampl
 }
 
 // evaluate asks for one user, and judges the answer against the variant that is due.
-func (c *Confirmer) evaluate(ctx context.Context, key, user string, want flags.Want, due string) (string, flags.Outcome, string) {
-	details, value, err := c.ask(ctx, key, user, want.Kind, due)
+func (c *Confirmer) evaluate(ctx context.Context, key string, who person, want flags.Want, due string) (string, flags.Outcome, string) {
+	details, value, err := c.ask(ctx, key, who, want.Kind, due)
 	revision, _ := details.FlagMetadata[RevisionKey].(int64)
 	switch {
 	case c.client.State() != of.ReadyState:
@@ -122,7 +122,7 @@ func (c *Confirmer) evaluate(ctx context.Context, key, user string, want flags.W
 	case err != nil:
 		return "", flags.Mismatch, fmt.Sprintf("at revision %d: %v", revision, err)
 	case details.Variant != due || !value:
-		return details.Variant, flags.Mismatch, fmt.Sprintf("at revision %d user %q gets variant %q (%s), %q is due", revision, user, details.Variant, details.Reason, due)
+		return details.Variant, flags.Mismatch, fmt.Sprintf("at revision %d %s gets variant %q (%s), %q is due", revision, who, details.Variant, details.Reason, due)
 	default:
 		return details.Variant, flags.Confirmed, ""
 	}
@@ -132,8 +132,8 @@ func (c *Confirmer) evaluate(ctx context.Context, key, user string, want flags.W
 const notServed = "serin: not served"
 
 // ask evaluates with the opposite default, and says whether the value is the one of the variant that is due.
-func (c *Confirmer) ask(ctx context.Context, key, user string, kind flags.Kind, due string) (of.EvaluationDetails, bool, error) {
-	ec := of.NewEvaluationContext(user, nil)
+func (c *Confirmer) ask(ctx context.Context, key string, who person, kind flags.Kind, due string) (of.EvaluationDetails, bool, error) {
+	ec := of.NewEvaluationContext(who.key, who.attributes)
 	if kind == flags.Feature {
 		wanted := due == flags.On
 		d, err := c.client.BooleanValueDetails(ctx, key, !wanted, ec)
