@@ -45,7 +45,7 @@ type ordered struct {
 	d   *daemon
 }
 
-func newOrdered(t *testing.T) *ordered {
+func newOrdered(t *testing.T, policies ...string) *ordered {
 	t.Helper()
 	prometheus := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[%d,"1"]}]}}`, time.Now().Unix())
@@ -53,12 +53,15 @@ func newOrdered(t *testing.T) *ordered {
 	t.Cleanup(prometheus.Close)
 	o := &ordered{t: t, out: &strings.Builder{}}
 	dir := t.TempDir()
-	text := strings.ReplaceAll(orderedPolicies, "PROMETHEUS", prometheus.URL)
-	if err := os.WriteFile(filepath.Join(dir, "policies.yaml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+	var names []string
+	for i, text := range append([]string{orderedPolicies}, policies...) {
+		names = append(names, fmt.Sprintf("policies-%d.yaml", i+1))
+		if err := os.WriteFile(filepath.Join(dir, names[i]), []byte(strings.ReplaceAll(text, "PROMETHEUS", prometheus.URL)), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	o.env = Env{Stdout: o.out, Stderr: o.out, Getenv: func(string) string { return "" }, Now: time.Now, Dir: dir}
-	files, findings, err := readPolicies(o.env, []string{"policies.yaml"})
+	files, findings, err := readPolicies(o.env, names)
 	if err != nil || findings.Err() != nil {
 		t.Fatal(err, findings)
 	}
