@@ -61,16 +61,16 @@ func (v version) document() (flags.Document, error) {
 
 // target is the file that a path names in the end, or why it cannot be replaced.
 func target(path string) (string, error) {
-	real, err := filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return "", fmt.Errorf("open flag file: %w", err)
 	}
-	for part := range strings.SplitSeq(filepath.ToSlash(real), "/") {
+	for part := range strings.SplitSeq(filepath.ToSlash(resolved), "/") {
 		if strings.HasPrefix(part, "..") && part != ".." {
 			return "", errors.New("it is a mounted ConfigMap, which nothing in the pod can change: let flagd read from Serin (serin serve --flagd-sync), or keep the flags in another place")
 		}
 	}
-	return real, nil
+	return resolved, nil
 }
 
 // replace puts the text in the file's place, if the file is still as it was read.
@@ -130,6 +130,8 @@ var errOwner = errors.New("the file cannot keep its owner")
 // explain adds the cure to what the system says.
 func explain(err error) error {
 	switch {
+	case errors.Is(err, errOwner):
+		return err
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%w: the file is replaced by a rename, so Serin must be able to write its directory", err)
 	case errors.Is(err, syscall.ENOSPC):

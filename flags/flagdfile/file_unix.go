@@ -33,7 +33,7 @@ func keepOwner(file *os.File, as fs.FileInfo) error {
 		return nil
 	}
 	if err := file.Chown(int(want.Uid), int(want.Gid)); err != nil {
-		return fmt.Errorf("%w %d:%d (%s): run Serin as that user, or give it the file", errOwner, want.Uid, want.Gid, err)
+		return fmt.Errorf("%w %d:%d (%w): run Serin as that user, or give it the file", errOwner, want.Uid, want.Gid, err)
 	}
 	return nil
 }
