@@ -14,6 +14,21 @@ import (
 	"github.com/serin-cd/serin/flags/openfeature"
 )
 
+// checkFlagdSync refuses what would be served to anybody, unless that is wanted.
+func checkFlagdSync(address string, open bool) error {
+	if address == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("--flagd-sync %q is no address: write for example 127.0.0.1:8015", address)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !open {
+		return fmt.Errorf("--flagd-sync %s can be reached from other machines, and has neither tokens nor TLS: serve it at 127.0.0.1, or add --flagd-sync-open", address)
+	}
+	return nil
+}
+
 // serveFlagdSync serves Serin's own flags to flagd and to in-process providers, from a watch of its own.
 func (d *daemon) serveFlagdSync(ctx context.Context) (err error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", d.cfg.FlagdSync)

@@ -24,6 +24,7 @@ type serveFlags struct {
 	policies              []string
 	listen, http          string
 	flagdSync             string
+	flagdSyncOpen         bool
 	prometheus, slackFile string
 	logFormat, retention  string
 	verbose               bool
@@ -45,6 +46,7 @@ func newServe(env Env) *cobra.Command {
 	cmd.Flags().StringVar(&f.listen, "listen", jetstream.DefaultListen, "address of the embedded NATS server")
 	cmd.Flags().StringVar(&f.http, "http", defaultHTTP, "address of /metrics, /healthz and /readyz")
 	cmd.Flags().StringVar(&f.flagdSync, "flagd-sync", "", "address of the gRPC service that flagd reads Serin's own flags from (default: none)")
+	cmd.Flags().BoolVar(&f.flagdSyncOpen, "flagd-sync-open", false, "let anybody who reaches --flagd-sync read the flags: it has neither tokens nor TLS")
 	cmd.Flags().StringVar(&f.prometheus, "prometheus", "", "Prometheus URL for policies that name none")
 	cmd.Flags().StringVar(&f.slackFile, "slack-webhook-file", "", "file with a Slack incoming webhook's URL (default: SERIN_SLACK_WEBHOOK_FILE)")
 	cmd.Flags().StringVar(&f.retention, "retention", "400d", "how long the entries of finished rollouts are kept; 0 is for ever")
@@ -105,6 +107,9 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 				return usage(fmt.Errorf("%s: %s names no prometheus: add `prometheus: URL` to the policy, or --prometheus URL", file.path, p.Slot))
 			}
 		}
+	}
+	if err = checkFlagdSync(f.flagdSync, f.flagdSyncOpen); err != nil {
+		return usage(err)
 	}
 	if err = f.ofrep.check(env); err != nil {
 		return usage(err)
