@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -93,7 +94,7 @@ func (c *Confirmer) look(ctx context.Context, q question) (sight, time.Duration)
 		return unverifiable(err.Error()), 0
 	}
 	q.ours = c.ours.Load()
-	q.users = append([]string{""}, append(q.sample[:len(q.sample):len(q.sample)], q.extra...)...)
+	q.users = slices.Concat([]string{""}, q.sample, q.extra)
 	answers := make([]reply, len(q.users))
 	for _, part := range [][2]int{{0, min(4, len(q.users))}, {min(4, len(q.users)), len(q.users)}} {
 		calls, callCtx := errgroup.WithContext(ctx)

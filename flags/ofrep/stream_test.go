@@ -17,7 +17,7 @@ import (
 )
 
 // listen opens a stream; lines come until it ends.
-func (w world) listen(t testing.TB, ctx context.Context, path string, headers ...string) (*http.Response, *bufio.Scanner) {
+func (w world) listen(ctx context.Context, t testing.TB, path string, headers ...string) (*http.Response, *bufio.Scanner) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.URL+path, nil)
 	if err != nil {
@@ -51,7 +51,7 @@ const events = "/ofrep/v1/events"
 
 func TestStreamTellsOfEachChangeOfItsEnvironment(t *testing.T) {
 	w := serve(t, nil)
-	res, s := w.listen(t, t.Context(), events)
+	res, s := w.listen(t.Context(), t, events)
 	defer res.Body.Close()
 	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("%d %v", res.StatusCode, res.Header)
@@ -71,10 +71,10 @@ func TestStreamTellsOfEachChangeOfItsEnvironment(t *testing.T) {
 
 func TestClientThatComesBackIsToldOnlyOfWhatItMissed(t *testing.T) {
 	w := serve(t, func(o *ofrep.Options) { o.Heartbeat = time.Millisecond })
-	res, s := w.listen(t, t.Context(), events)
+	res, s := w.listen(t.Context(), t, events)
 	id, _ := event(s)
 	res.Body.Close()
-	res, s = w.listen(t, t.Context(), events, "Last-Event-ID", id)
+	res, s = w.listen(t.Context(), t, events, "Last-Event-ID", id)
 	defer res.Body.Close()
 	for beats := 0; beats < 2; {
 		switch s.Scan(); {
@@ -88,7 +88,7 @@ func TestClientThatComesBackIsToldOnlyOfWhatItMissed(t *testing.T) {
 	if next, _ := event(s); next == id || next == "" {
 		t.Errorf("after a change: id %q", next)
 	}
-	other, so := w.listen(t, t.Context(), events, "Last-Event-ID", "of another life\t-7")
+	other, so := w.listen(t.Context(), t, events, "Last-Event-ID", "of another life\t-7")
 	defer other.Body.Close()
 	if next, _ := event(so); next == "" {
 		t.Error("an unknown id is not answered with an event")
@@ -107,7 +107,7 @@ func TestTicketOpensOnlyTheStreamOfItsEnvironment(t *testing.T) {
 		t.Error("the answer differs from time to time")
 	}
 	for at, want := range map[string]int{uri: 200, events: 401, events + "?ticket=": 401, "/env/staging" + uri: 401} {
-		res, _ := w.listen(t, t.Context(), at)
+		res, _ := w.listen(t.Context(), t, at)
 		res.Body.Close()
 		if res.StatusCode != want {
 			t.Errorf("%s: %d, want %d", at, res.StatusCode, want)
@@ -123,18 +123,18 @@ func TestNoMoreStreamsAreOpenedThanAllowed(t *testing.T) {
 	w := serve(t, func(o *ofrep.Options) { o.MaxStreams = 2 })
 	ctx, leave := context.WithCancel(t.Context())
 	for range 2 {
-		res, s := w.listen(t, ctx, events)
+		res, s := w.listen(ctx, t, events)
 		defer res.Body.Close()
 		event(s)
 	}
-	res, _ := w.listen(t, t.Context(), events)
+	res, _ := w.listen(t.Context(), t, events)
 	res.Body.Close()
 	if res.StatusCode != 429 || res.Header.Get("Retry-After") == "" {
 		t.Errorf("the third stream: %d", res.StatusCode)
 	}
 	leave()
 	for deadline := time.Now().Add(10 * time.Second); ; {
-		res, _ := w.listen(t, t.Context(), events)
+		res, _ := w.listen(t.Context(), t, events)
 		res.Body.Close()
 		if res.StatusCode == 200 {
 			break
@@ -157,7 +157,7 @@ func TestThousandClientsAreToldAtOnceAndLeaveNothingBehind(t *testing.T) {
 	for range clients {
 		limit <- struct{}{}
 		ended.Go(func() {
-			res, s := w.listen(t, t.Context(), events)
+			res, s := w.listen(t.Context(), t, events)
 			<-limit
 			defer res.Body.Close()
 			event(s)
@@ -212,7 +212,7 @@ func TestClientThatTakesNothingIsLetGo(t *testing.T) {
 	}
 	deadline := time.Now().Add(30 * time.Second)
 	for taken := false; ; {
-		res, _ := w.listen(t, t.Context(), events)
+		res, _ := w.listen(t.Context(), t, events)
 		res.Body.Close()
 		taken = taken || res.StatusCode == 429
 		if taken && res.StatusCode == 200 {
