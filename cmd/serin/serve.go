@@ -108,10 +108,7 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 			}
 		}
 	}
-	if err = checkFlagdSync(f.flagdSync, f.flagdSyncOpen); err != nil {
-		return usage(err)
-	}
-	if err = f.ofrep.check(env); err != nil {
+	if err = errors.Join(checkFlagdSync(f.flagdSync, f.flagdSyncOpen), f.ofrep.check(env)); err != nil {
 		return usage(err)
 	}
 	cfg.OFREP = f.ofrep
