@@ -24,8 +24,7 @@ func (a Analyst) Measure(ctx context.Context, rs []Request, at time.Time) []Judg
 	for i, r := range rs {
 		f := &facts[i]
 		f.At, f.Seen, f.Window = at, r.Seen, Clip(r.Rule, r.Since, r.Inside, at)
-		if !r.Rule.ReadAt(r.Vars.Weight) {
-			f.NotRead = "not read at " + text(r.Vars.Weight, 4) + " %"
+		if f.NotRead = r.notRead(); f.NotRead != "" {
 			continue
 		}
 		if f.Window.Proof == ProvesNothing {
@@ -50,6 +49,17 @@ func (a Analyst) Measure(ctx context.Context, rs []Request, at time.Time) []Judg
 	}
 	a.annotate(rs, out)
 	return out
+}
+
+// notRead is why a rule is not read in the present step; "" where it is.
+func (r Request) notRead() string {
+	switch {
+	case r.Unweighted && len(r.Rule.Steps) > 0:
+		return "not read before the first share"
+	case !r.Rule.ReadAt(r.Vars.Weight):
+		return "not read at " + text(r.Vars.Weight, 4) + " %"
+	}
+	return ""
 }
 
 // annotate says of alerts that fire what their rules say of them.

@@ -85,6 +85,9 @@ type Request struct {
 	// Inside is the step's confirmed start: a passing reading counts once its window lies wholly after it, and samples
 	// are counted from it where the window holds too few. Zero: not confirmed, so that nothing passes.
 	Inside time.Time
+	// Unweighted says that users see the new version without a share of traffic: a rule that is read at some shares only
+	// is not read.
+	Unweighted bool
 	// Seen says that this rule had data on this rollout before.
 	Seen bool
 }

@@ -30,7 +30,7 @@ func (w *Worker) Acknowledge(ctx context.Context, s Slot, a Ack) (Entry, error) 
 		return last, err
 	}
 	r, share := last.State.Rollout, steps.Share(math.Round(*a.Percent*100))
-	if r.Confirmed == share && r.Want == share {
+	if r.Want == share && !last.wantsTraffic() {
 		return last, nil
 	}
 	in := steps.Applied{Rollout: a.Rollout, Seq: a.Seq, Target: steps.Traffic, Observed: share, Confirmed: true, How: "acknowledged"}

@@ -30,29 +30,32 @@ type Event struct {
 
 // EventData is an event's body. It is self-contained: nobody has to ask back to understand it.
 type EventData struct {
-	Service     string               `json:"service"`
-	Environment string               `json:"environment"`
-	Version     string               `json:"version"`
-	Stable      string               `json:"stable_version,omitempty"`
-	Release     string               `json:"release,omitempty"` // the release event's id
-	Rollout     string               `json:"rollout,omitempty"`
-	Rev         uint64               `json:"rev,omitempty"`
-	Seq         uint64               `json:"seq,omitempty"`
-	Phase       steps.Phase          `json:"phase,omitempty"`
-	Step        int                  `json:"step"`                   // from 1
-	Percent     float64              `json:"percent"`                // requested share of traffic
-	Confirmed   float64              `json:"confirmed_percent"`      // the last confirmed share
-	FromPercent float64              `json:"from_percent,omitempty"` // the share requested when the rollout turned back
-	Outcome     steps.Outcome        `json:"outcome,omitempty"`
-	Cause       steps.Cause          `json:"cause,omitempty"`
-	Reason      string               `json:"reason,omitempty"`
-	By          string               `json:"by,omitempty"`   // the person or release that caused it
-	From        string               `json:"from,omitempty"` // rollback: the version taken back
-	To          *string              `json:"to,omitempty"`   // rollback: the version to go back to; null on a first release
-	Target      string               `json:"target,omitempty"`
-	Author      string               `json:"author,omitempty"`
-	RunURL      string               `json:"run_url,omitempty"`
-	Evidence    []analysis.Judgement `json:"evidence,omitempty"` // worst first
-	Actions     []steps.ActionState  `json:"actions,omitempty"`
-	Started     time.Time            `json:"started_at,omitzero"` // of the rollout
+	Service           string               `json:"service"`
+	Environment       string               `json:"environment"`
+	Version           string               `json:"version"`
+	Stable            string               `json:"stable_version,omitempty"`
+	Release           string               `json:"release,omitempty"` // the release event's id
+	Rollout           string               `json:"rollout,omitempty"`
+	Rev               uint64               `json:"rev,omitempty"`
+	Seq               uint64               `json:"seq,omitempty"`
+	Phase             steps.Phase          `json:"phase,omitempty"`
+	Step              int                  `json:"step"`                         // from 1
+	Percent           float64              `json:"percent"`                      // requested share of traffic
+	Confirmed         float64              `json:"confirmed_percent"`            // the last confirmed share
+	FromPercent       float64              `json:"from_percent,omitempty"`       // the share requested when the rollout turned back
+	Audience          steps.Audience       `json:"audience,omitempty"`           // requested besides the share; any of its groups, all attributes of a group, any pattern of an attribute
+	ConfirmedAudience steps.Audience       `json:"confirmed_audience,omitempty"` // the last confirmed one
+	FromAudience      steps.Audience       `json:"from_audience,omitempty"`      // the one requested when the rollout turned back
+	Outcome           steps.Outcome        `json:"outcome,omitempty"`
+	Cause             steps.Cause          `json:"cause,omitempty"`
+	Reason            string               `json:"reason,omitempty"`
+	By                string               `json:"by,omitempty"`   // the person or release that caused it
+	From              string               `json:"from,omitempty"` // rollback: the version taken back
+	To                *string              `json:"to,omitempty"`   // rollback: the version to go back to; null on a first release
+	Target            string               `json:"target,omitempty"`
+	Author            string               `json:"author,omitempty"`
+	RunURL            string               `json:"run_url,omitempty"`
+	Evidence          []analysis.Judgement `json:"evidence,omitempty"` // worst first
+	Actions           []steps.ActionState  `json:"actions,omitempty"`
+	Started           time.Time            `json:"started_at,omitzero"` // of the rollout
 }

@@ -3,6 +3,7 @@ package deployments
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -66,9 +67,11 @@ func (t *teller) data() EventData {
 	}
 	d.Version, d.Stable, d.Rollout, d.Seq, d.Phase = r.Version, r.Stable, r.ID, r.Seq, r.Phase
 	d.Step, d.Percent, d.Confirmed = r.Step+1, r.Want.Percent(), r.Confirmed.Percent()
+	d.Audience, d.ConfirmedAudience = r.Audience, r.ConfirmedAudience
 	d.Outcome, d.Cause, d.Started = r.Outcome, r.Cause, t.began()
 	if r.Failure != nil {
 		d.Actions, d.Cause, d.By, d.FromPercent = r.Failure.Actions, r.Failure.Cause, r.Failure.By, r.Failure.FromShare.Percent()
+		d.FromAudience = r.Failure.FromAudience
 	}
 	return d
 }
@@ -114,14 +117,14 @@ func (t *teller) release(in Released) {
 // traffic tells of steps and shares.
 func (t *teller) traffic(was, r steps.Rollout) {
 	if r.Seq != was.Seq && r.Phase == steps.Shifting {
-		if was.StepBegan != (time.Time{}) && was.Want > 0 {
-			passed := t.tell("step.passed", Info, "", "healthy at "+was.Want.String())
+		if was.StepBegan != (time.Time{}) && was.Exposes() {
+			passed := t.tell("step.passed", Info, "", was.Passed())
 			passed.Data.Evidence = worstFirst(t.e.Evidence)
-			passed.Data.Step, passed.Data.Percent = was.Step+1, was.Want.Percent()
+			passed.Data.Step, passed.Data.Percent, passed.Data.Audience = was.Step+1, was.Want.Percent(), was.Audience
 		}
 		t.tell("step.started", Info, "", "")
 	}
-	if r.Want != was.Want && r.Seq != was.Seq {
+	if (r.Want != was.Want || !reflect.DeepEqual(r.Audience, was.Audience)) && r.Seq != was.Seq {
 		t.tell("traffic.requested", Info, "", "")
 	}
 	if arrived := r.StepBegan != was.StepBegan && !r.StepBegan.IsZero() && r.Failure == nil; arrived {

@@ -47,7 +47,7 @@ func (t *teller) turned(r steps.Rollout) {
 	}
 	ev := t.tell(name, severity, "", r.Failure.Reason)
 	ev.Data.Evidence = worstFirst(t.e.Evidence)
-	ev.Data.Percent = r.Failure.FromShare.Percent()
+	ev.Data.Percent, ev.Data.Audience = r.Failure.FromShare.Percent(), r.Failure.FromAudience
 }
 
 // failureSeverity is that of the gravest rule that failed.

@@ -22,10 +22,11 @@ type Moment struct {
 	At       time.Time            `json:"at"`
 	Note     string               `json:"note"`
 	Phase    steps.Phase          `json:"phase"`
-	Step     int                  `json:"step"`             // from 1; of the step that was left, where one was
-	Percent  float64              `json:"percent"`          // of traffic, requested then
-	By       string               `json:"by,omitempty"`     // the person
-	Reason   string               `json:"reason,omitempty"` // the person's
+	Step     int                  `json:"step"`               // from 1; of the step that was left, where one was
+	Percent  float64              `json:"percent"`            // of traffic, requested then
+	Audience steps.Audience       `json:"audience,omitempty"` // the same
+	By       string               `json:"by,omitempty"`       // the person
+	Reason   string               `json:"reason,omitempty"`   // the person's
 	Decides  bool                 `json:"decides,omitempty"`
 	Evidence []analysis.Judgement `json:"evidence,omitempty"` // of a decision all readings, else those of rules that did not pass; worst first
 }
@@ -54,16 +55,16 @@ func Explain(entries []Entry) Explanation {
 
 func moment(was steps.Rollout, e Entry) Moment {
 	r := *e.State.Rollout
-	m := Moment{Rev: e.Rev, At: e.At, Note: e.Note, Phase: r.Phase, Step: r.Step + 1, Percent: r.Want.Percent()}
+	m := Moment{Rev: e.Rev, At: e.At, Note: e.Note, Phase: r.Phase, Step: r.Step + 1, Percent: r.Want.Percent(), Audience: r.Audience}
 	if in, _, err := DecodeInput(e); err == nil {
 		if c, ok := in.(steps.Command); ok {
 			m.By, m.Reason = c.By, c.Reason
 		}
 	}
-	left := was.ID == r.ID && r.Seq != was.Seq && was.Want > 0
+	left := was.ID == r.ID && r.Seq != was.Seq && was.Exposes()
 	m.Decides = len(e.Evidence) > 0 && (left || r.Phase != was.Phase)
 	if left && r.Phase == steps.Shifting {
-		m.Step, m.Percent = was.Step+1, was.Want.Percent()
+		m.Step, m.Percent, m.Audience = was.Step+1, was.Want.Percent(), was.Audience
 	}
 	m.Evidence = worstFirst(e.Evidence)
 	if !m.Decides {

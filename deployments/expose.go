@@ -3,6 +3,7 @@ package deployments
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/serin-cd/serin/flags"
 	"github.com/serin-cd/serin/steps"
@@ -72,6 +73,11 @@ func why(r steps.Rollout) string {
 		return r.Failure.Reason
 	}
 	return fmt.Sprintf("step %d of %d", r.Step+1, len(r.Plan.Steps))
+}
+
+// wantsTraffic reports whether the mover is asked for something that is not confirmed yet.
+func (e Entry) wantsTraffic() bool {
+	return slices.ContainsFunc(e.wishes(), func(w Wish) bool { return w.Target == steps.Traffic })
 }
 
 // wants reports whether the slot still wants the wish.

@@ -28,6 +28,9 @@ func (x FlagExposer) Expose(ctx context.Context, w Wish) (steps.Observed, error)
 	if err != nil {
 		return steps.Observed{}, err
 	}
+	if err := w.audienceKept(); err != nil {
+		return steps.Observed{}, err
+	}
 	key := flags.StoreKey(w.Environment, w.Mover.Key)
 	change, err := flags.Apply(ctx, store, key, edit(w))
 	if err != nil {
@@ -75,8 +78,19 @@ func edit(w Wish) flags.Edit {
 	if w.Exposure.Kill {
 		return flags.Kill{Fence: fence, Base: base}
 	}
-	return flags.Ramp{Fence: fence, Variant: variant, Base: base, Share: int(w.Exposure.Share)}
+	return flags.Ramp{Fence: fence, Variant: variant, Base: base, Share: int(w.Exposure.Share), Also: flags.Audience(w.Exposure.Audience)}
 }
+
+// audienceKept refuses an audience where the flags are kept by a system that has its own notion of one.
+func (w Wish) audienceKept() error {
+	if len(w.Exposure.Audience) > 0 && !keepsAudiences(w.Flags) {
+		return fmt.Errorf("flag %s: %s takes no audience: leave it out of the policy's steps", w.Mover.Key, w.Flags)
+	}
+	return nil
+}
+
+// keepsAudiences reports whether flags of a source can be given an audience: Serin's own, and those in a flagd document.
+func keepsAudiences(s *flags.Source) bool { return s == nil || s.Kind == flags.File }
 
 // Check finds a flag that is missing, disabled, edited by somebody else, latched, or on for everybody already, before
 // anything is written. For a version flag it returns the version that serves now.

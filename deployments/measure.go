@@ -65,13 +65,14 @@ func (r *runner) wanted(p Policy) (steps.Measure, bool) {
 	return steps.Measure{Seq: rollout.Seq, Since: rollout.Shifted}, rollout.Phase != steps.Pending && len(r.entry.wishes()) > 0 && confirmsByShare(p)
 }
 
-// confirmsByShare reports whether the measured share confirms a request: nobody can be asked, or a tolerance is stated.
+// confirmsByShare reports whether the measured share confirms a request: nobody can be asked, or a tolerance is stated. It
+// says nothing of an audience: neither that it has the version, nor, while its users are silent, that it has it no more.
 func confirmsByShare(p Policy) bool {
 	switch m := p.Plan.Mover; m.Kind {
 	case steps.Observe:
 		return true
 	case steps.EventMover:
-		return p.Plan.Tolerance > 0
+		return p.Plan.Tolerance > 0 && !p.Plan.HasAudience()
 	case steps.ExecMover:
 		return len(m.Read) == 0 && p.Plan.Tolerance > 0
 	case steps.VersionFlag, steps.FeatureFlag:
@@ -160,7 +161,7 @@ func request(p Policy, r steps.Rollout, m steps.Measure, rule rules.Rule) analys
 	if m.Stable {
 		vars.Version, vars.Variant = p.others(r).Version, p.others(r).Variant
 	}
-	return analysis.Request{Source: p.Source, Rule: rule, Vars: vars, Others: p.others(r), Since: m.Since, Inside: m.Inside, Seen: slices.Contains(m.Seen, rule.Name)}
+	return analysis.Request{Source: p.Source, Rule: rule, Vars: vars, Others: p.others(r), Unweighted: r.AudienceOnly(), Since: m.Since, Inside: m.Inside, Seen: slices.Contains(m.Seen, rule.Name)}
 }
 
 // measured takes an answer, unless the state asks for something else by now.

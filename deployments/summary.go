@@ -26,13 +26,14 @@ type Summary struct {
 	Rules   []string      `json:"failed_rules,omitempty"`
 	By      string        `json:"by,omitempty"` // the person or release that made it turn back
 
-	Confirmed []float64 `json:"confirmed_percent,omitempty"` // the shares it reached, in percent, rising
-	Began     time.Time `json:"began_at"`                    // its release was accepted
-	Exposed   time.Time `json:"first_exposed_at,omitzero"`   // the first share was confirmed
-	Turned    time.Time `json:"turned_back_at,omitzero"`     // the way back was decided
-	Restored  time.Time `json:"restored_at,omitzero"`        // the failed rules were healthy again
-	Ended     time.Time `json:"ended_at,omitzero"`           // zero while it is live
-	Revs      int       `json:"revs"`                        // entries it took
+	Confirmed []float64      `json:"confirmed_percent,omitempty"` // the shares it reached, in percent, rising
+	Audience  steps.Audience `json:"audience,omitempty"`          // that had it besides a share, or before one
+	Began     time.Time      `json:"began_at"`                    // its release was accepted
+	Exposed   time.Time      `json:"first_exposed_at,omitzero"`   // the first share was confirmed
+	Turned    time.Time      `json:"turned_back_at,omitzero"`     // the way back was decided
+	Restored  time.Time      `json:"restored_at,omitzero"`        // the failed rules were healthy again
+	Ended     time.Time      `json:"ended_at,omitzero"`           // zero while it is live
+	Revs      int            `json:"revs"`                        // entries it took
 }
 
 // Summarize is the summary of one rollout's entries, oldest first, whether it has ended or not. It is false when no
@@ -62,7 +63,10 @@ func (s Summary) And(e Entry) Summary {
 	s.Phase, s.Outcome, s.Cause, s.Exposed, s.Ended = r.Phase, r.Outcome, r.Cause, r.FirstExposed, r.EndedAt
 	if f := r.Failure; f != nil {
 		s.Cause, s.Reason, s.Rules, s.By, s.Turned, s.Restored = f.Cause, f.Reason, f.Rules, f.By, f.At, f.Restored
-	} else if reached := r.Confirmed.Percent(); reached > s.reached() {
+	} else if len(r.ConfirmedAudience) > len(s.Audience) {
+		s.Audience = r.ConfirmedAudience
+	}
+	if reached := r.Confirmed.Percent(); r.Failure == nil && reached > s.reached() {
 		s.Confirmed = append(slices.Clip(s.Confirmed), reached)
 	}
 	s.Revs++

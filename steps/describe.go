@@ -103,11 +103,11 @@ func (r Rollout) headline() string {
 	case Pending:
 		return "accepted"
 	case Shifting:
-		return "requesting " + r.Want.String()
+		return "requesting " + r.Requested()
 	case Baking, Watching:
-		return fmt.Sprintf("%v confirmed", r.Confirmed)
+		return r.Reached() + " confirmed"
 	case AwaitingApproval:
-		return fmt.Sprintf("healthy at %v: waiting for approval", r.Confirmed)
+		return r.Passed() + ": waiting for approval"
 	case Reverting:
 		if r.Failure.Else != "" {
 			return r.Failure.Else
@@ -122,6 +122,15 @@ func (r Rollout) headline() string {
 		return strings.TrimSpace(strings.ReplaceAll(string(r.Outcome)+" "+string(r.Cause), "_", " "))
 	}
 	return string(r.Phase)
+}
+
+// Passed is what the readings of a step that may be left say: healthy, or, where an audience alone has the new version,
+// that nothing stands against it.
+func (r Rollout) Passed() string {
+	if r.AudienceOnly() {
+		return "not unhealthy for " + r.Requested() + ", however few"
+	}
+	return "healthy at " + r.Requested()
 }
 
 // String is the hold in words.

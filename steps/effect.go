@@ -16,10 +16,11 @@ const Ready Target = "ready"
 
 // Exposure is what the world should look like now. It is absolute, so that doing it twice changes nothing.
 type Exposure struct {
-	Share   Share  `json:"share"`             // of traffic that may see the new version; for a flag action always 0
-	Version string `json:"version,omitempty"` // the new version
-	Stable  string `json:"stable,omitempty"`  // what the rest sees; "" when there is none yet
-	Kill    bool   `json:"kill,omitempty"`    // take back: Share is 0 and the rollout is latched
+	Share    Share    `json:"share"`              // of traffic that may see the new version; for a flag action always 0
+	Audience Audience `json:"audience,omitempty"` // that sees it besides; a share of 0 with an audience is an exposure
+	Version  string   `json:"version,omitempty"`  // the new version
+	Stable   string   `json:"stable,omitempty"`   // what the rest sees; "" when there is none yet
+	Kill     bool     `json:"kill,omitempty"`     // take back: Share is 0, there is no Audience, and the rollout is latched
 }
 
 // Effect is something the world should do. There are four kinds: Probe, Expose, Measure, Announce.

@@ -108,7 +108,7 @@ func (r Rollout) blocked(now time.Time, m Measured) (*Hold, bool) {
 		if ok && j.Verdict == analysis.Healthy && len(r.Rules[i].Series) > 0 {
 			j.Verdict, j.Reason = analysis.Unhealthy, "it keeps firing for "+t.KeepFiring.String()
 		}
-		if t.OnFail == rules.Notify || ok && j.Verdict == analysis.Healthy && !j.Reading.At.Before(r.StepBegan) {
+		if t.OnFail == rules.Notify || ok && !j.Reading.At.Before(r.StepBegan) && (j.Verdict == analysis.Healthy || r.tooFew(j)) {
 			continue
 		}
 		blocked = true
@@ -125,6 +125,12 @@ func (r Rollout) blocked(now time.Time, m Measured) (*Hold, bool) {
 	return worst, blocked
 }
 
+// tooFew reports whether a reading says no more than that the users of an audience without a share are few: it does not
+// stand against leaving the step, which its bake and its approval decide. Lost data is not no data.
+func (r Rollout) tooFew(j analysis.Judgement) bool {
+	return r.AudienceOnly() && !j.Lost && (j.Verdict == analysis.Inconclusive || j.Verdict == analysis.NoData)
+}
+
 // hold makes a hold of a verdict that is not healthy, unless it is mere waiting: readings prove nothing at the start of
 // every step, and a hold only once the bake is over. Data that went away holds at once, and stops the bake.
 func (r Rollout) hold(now time.Time, j analysis.Judgement, s RuleState) (Hold, bool) {
@@ -139,13 +145,14 @@ func (r Rollout) hold(now time.Time, j analysis.Judgement, s RuleState) (Hold, b
 	return h, r.baked(now)
 }
 
-// gap holds where the measured share is not the confirmed one, by more than the plan's tolerance.
+// gap holds where the measured share is not the confirmed one, by more than the plan's tolerance. How much traffic an
+// audience is nobody knows: beside one there may be more.
 func (r Rollout) gap(now time.Time, m Measured) (*Hold, bool) {
-	if r.Plan.Tolerance == 0 || m.Share == nil || r.Phase == Shifting || r.matches(*m.Share) {
+	if r.Plan.Tolerance == 0 || m.Share == nil || r.Phase == Shifting || r.matches(*m.Share) || len(r.Audience) > 0 && *m.Share > r.Want {
 		return nil, false
 	}
 	return &Hold{Verdict: analysis.Inconclusive, Since: now, StopsBake: true,
-		Reason: "requested " + r.Want.String() + " of traffic, measured " + m.Share.String()}, true
+		Reason: "requested " + r.Requested() + " of traffic, measured " + m.Share.String()}, true
 }
 
 func worse(a, b *Hold) *Hold {

@@ -28,7 +28,7 @@ func (p Plan) Validate() error {
 	}
 	last := Share(0)
 	for i, s := range p.Steps {
-		if s.Share <= last || s.Share > All {
+		if s.Share <= last && (s.Share != 0 || last != 0 || len(s.Audience) == 0) || s.Share > All {
 			return fmt.Errorf("step %d: %v does not rise from %v, or is past 100 %%", i+1, s.Share, last)
 		}
 		if s.Bake < 0 {
@@ -38,6 +38,9 @@ func (p Plan) Validate() error {
 	}
 	if last != All {
 		return fmt.Errorf("the last step is %v, needs 100 %%", last)
+	}
+	if err := p.validateAudiences(); err != nil {
+		return err
 	}
 	return p.validateConduct()
 }

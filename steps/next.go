@@ -114,11 +114,12 @@ func (r Rollout) probed(now time.Time, a Applied) Rollout {
 	return r.shift(now, 0)
 }
 
-// shift requests the share of a step.
+// shift requests the share and the audience of a step.
 func (r Rollout) shift(now time.Time, step int) Rollout {
 	r.Phase, r.Since, r.Step = Shifting, now, step
 	r.Seq++
-	r.Want, r.Shifted, r.StepBegan = r.Plan.Steps[step].Share, now, time.Time{}
+	r.Want, r.Audience = r.Plan.Steps[step].Share, r.Plan.AudienceAt(step)
+	r.Shifted, r.StepBegan = now, time.Time{}
 	r.Held, r.Hold, r.Approved, r.SkipBake = 0, nil, false, false
 	r.Checking, r.LastError = time.Time{}, ""
 	for i := range r.Rules {
@@ -150,9 +151,9 @@ func (r Rollout) applied(now time.Time, a Applied) Rollout {
 	return r
 }
 
-// arrive begins a step: its share is confirmed.
+// arrive begins a step: its share, or its audience, is confirmed.
 func (r Rollout) arrive(now time.Time) Rollout {
-	r.Confirmed, r.StepBegan, r.Since = r.Want, now, now
+	r.Confirmed, r.ConfirmedAudience, r.StepBegan, r.Since = r.Want, r.Audience, now, now
 	if r.FirstExposed.IsZero() {
 		r.FirstExposed = now
 	}
@@ -169,7 +170,8 @@ func (r Rollout) settled() Phase {
 	return Baking
 }
 
-// matches reports whether an observed share is the wanted one, within the plan's tolerance. Nothing left is exactly 0.
+// matches reports whether an observed share is the wanted one, within the plan's tolerance. Nothing left is exactly 0, and
+// so is the share beside which an audience is confirmed.
 func (r Rollout) matches(observed Share) bool {
 	if r.Want == 0 {
 		return observed == 0
@@ -184,7 +186,7 @@ func (r Rollout) noteError(a Applied) Rollout {
 	case a.Err != "":
 		r.LastError = a.Err
 	case a.Confirmed:
-		r.LastError = "wanted " + r.Want.String() + ", saw " + a.Observed.String()
+		r.LastError = "wanted " + r.Requested() + ", saw " + a.Observed.String()
 	}
 	return r
 }

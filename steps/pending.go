@@ -34,7 +34,7 @@ func (r Rollout) Pending() []Effect {
 func (r Rollout) expose(t Target) Expose {
 	e := Exposure{Version: r.Version, Stable: r.Stable, Kill: r.Failure != nil}
 	if t == Traffic {
-		e.Share = r.Want
+		e.Share, e.Audience = r.Want, r.Audience
 	}
 	return Expose{Seq: r.Seq, Target: t, Exposure: e}
 }

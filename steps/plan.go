@@ -6,17 +6,19 @@ import (
 	"github.com/serin-cd/serin/rules"
 )
 
-// Step is a share of traffic and what must hold there before the next one.
+// Step is a share of traffic and what must hold there before the next one. Before the first share there may be steps of
+// an audience alone.
 type Step struct {
 	Share    Share         `json:"share"`
-	Bake     time.Duration `json:"bake"` // from the confirmed start of the step
+	Audience Audience      `json:"audience,omitempty"` // that sees the new version from this step on
+	Bake     time.Duration `json:"bake"`               // from the confirmed start of the step
 	Approval bool          `json:"approval,omitempty"`
 }
 
 // Plan is everything Next needs to know of a policy. It is part of the rollout, so that a journal explains itself.
 type Plan struct {
 	Mover         Mover             `json:"mover"`
-	Steps         []Step            `json:"steps"` // shares rise strictly; the last is All
+	Steps         []Step            `json:"steps"` // shares rise strictly, but for audiences without one before the first; the last is All
 	Rules         []rules.Tolerance `json:"rules"`
 	Failure       Failure           `json:"on_failure"`
 	OnPromote     []Action          `json:"on_promote,omitempty"`

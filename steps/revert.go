@@ -32,7 +32,7 @@ func (r Rollout) turnBack(now time.Time, c Cause, by, reason string) Rollout {
 
 // revert begins the way back.
 func (r Rollout) revert(now time.Time, f FailureState, do []Action) Rollout {
-	f.At, f.FromShare = now, r.Want
+	f.At, f.FromShare, f.FromAudience = now, r.Want, r.Audience
 	r.Failure = &f
 	r.Hold, r.Paused = nil, false
 	return r.act(now, do, "")
@@ -50,7 +50,7 @@ func (r Rollout) act(now time.Time, do []Action, because string) Rollout {
 			s.Confirmed, s.How = now, "published"
 		}
 		if a.Kind == RollbackAction {
-			r.Want = 0
+			r.Want, r.Audience = 0, nil
 		}
 		r.Failure.Actions = append(r.Failure.Actions, s)
 	}
@@ -74,7 +74,7 @@ func (r Rollout) revertApplied(now time.Time, a Applied) Rollout {
 		s.Confirmed, s.How = now, a.How
 		r.Failure.Actions[i] = s
 		if a.Target == Traffic {
-			r.Confirmed = 0
+			r.Confirmed, r.ConfirmedAudience = 0, nil
 		}
 	}
 	return r.reverted(now)

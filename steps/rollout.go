@@ -23,10 +23,13 @@ type Rollout struct {
 	Checking     time.Time     `json:"checking,omitzero"`      // since when a pending rollout is asked whether it is ready
 	Want         Share         `json:"want"`                   // requested share
 	Confirmed    Share         `json:"confirmed"`              // the last share that was confirmed
+	Audience     Audience      `json:"audience,omitempty"`     // requested besides the share
 	Shifted      time.Time     `json:"shifted,omitzero"`       // when Want was requested
 	StepBegan    time.Time     `json:"step_began,omitzero"`    // when this step's share was confirmed
-	FirstExposed time.Time     `json:"first_exposed,omitzero"` // when the first share above 0 was confirmed
+	FirstExposed time.Time     `json:"first_exposed,omitzero"` // when the first share or audience was confirmed
 	Held         time.Duration `json:"held,omitempty"`         // time of this step's bake that was lost to holds
+
+	ConfirmedAudience Audience `json:"confirmed_audience,omitempty"` // the last that was confirmed
 
 	Rules []RuleState `json:"rules,omitempty"` // in the plan's order
 	Hold  *Hold       `json:"hold,omitempty"`
@@ -78,15 +81,16 @@ type Hold struct {
 
 // FailureState is the way back: why, and what is being done.
 type FailureState struct {
-	Cause     Cause         `json:"cause"`
-	Rules     []string      `json:"rules,omitempty"` // that failed
-	Reason    string        `json:"reason"`
-	By        string        `json:"by,omitempty"` // the person, or the superseding version
-	At        time.Time     `json:"at"`
-	FromShare Share         `json:"from_share"` // requested when it turned back
-	Actions   []ActionState `json:"actions"`
-	Else      string        `json:"else,omitempty"`       // why the else actions were taken, if they were
-	Restored  time.Time     `json:"restored_at,omitzero"` // when the failed rules were healthy again
+	Cause        Cause         `json:"cause"`
+	Rules        []string      `json:"rules,omitempty"` // that failed
+	Reason       string        `json:"reason"`
+	By           string        `json:"by,omitempty"` // the person, or the superseding version
+	At           time.Time     `json:"at"`
+	FromShare    Share         `json:"from_share"`              // requested when it turned back
+	FromAudience Audience      `json:"from_audience,omitempty"` // the same
+	Actions      []ActionState `json:"actions"`
+	Else         string        `json:"else,omitempty"`       // why the else actions were taken, if they were
+	Restored     time.Time     `json:"restored_at,omitzero"` // when the failed rules were healthy again
 }
 
 // ActionState is one action on the way back.

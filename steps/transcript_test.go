@@ -114,7 +114,7 @@ func show(r steps.Rollout, e steps.Effect) string {
 	case steps.Probe:
 		return "probe"
 	case steps.Expose:
-		s := fmt.Sprintf("expose %s %v seq %d", e.Target, e.Exposure.Share, e.Seq)
+		s := fmt.Sprintf("expose %s %v seq %d", e.Target, steps.Shown(e.Exposure.Share, e.Exposure.Audience), e.Seq)
 		if e.Exposure.Kill {
 			s += " kill"
 		}
@@ -228,6 +228,11 @@ func adjust(t *testing.T, p *steps.Plan, words []string) {
 			n, _ := strconv.Atoi(value)
 			p.Steps = slices.Clone(p.Steps)
 			p.Steps[n-1].Approval = true
+		case "testers": // before the first share, for 30 minutes
+			p.Steps = append([]steps.Step{{Audience: steps.Audience{{"email": {value}}}, Bake: 30 * time.Minute}}, p.Steps...)
+		case "region": // from the step of 25 % on
+			p.Steps = slices.Clone(p.Steps)
+			p.Steps[len(p.Steps)-3].Audience = steps.Audience{{"region": strings.Split(value, ",")}}
 		case "tolerance":
 			n, _ := strconv.Atoi(value)
 			p.Tolerance = steps.Percent(n)

@@ -71,7 +71,7 @@ func (f *flagFlags) set(ctx context.Context, env Env, p flagPlace, key, value st
 	if err != nil && !errors.Is(err, flags.ErrNotFound) {
 		return err
 	}
-	if m := old.Mark(); old.Exists() && m.Share > 0 && m.Share < flags.Total {
+	if m := old.Mark(); old.Exists() && m.Ramps() {
 		return fmt.Errorf("flag %s is in the middle of rollout %s: abort it first", key, m.Rollout)
 	}
 	next, err := serving(old, key, value)

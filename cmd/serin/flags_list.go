@@ -5,8 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,6 +16,7 @@ import (
 	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/deployments/jetstream"
 	"github.com/serin-cd/serin/flags"
+	"github.com/serin-cd/serin/steps"
 )
 
 func newFlagsList(env Env) *cobra.Command {
@@ -37,14 +38,15 @@ func newFlagsList(env Env) *cobra.Command {
 
 // flagLine is one flag of a list.
 type flagLine struct {
-	Flag    string  `json:"flag"`
-	Kind    string  `json:"kind"`
-	Serves  string  `json:"serves"`            // the default: what users outside of a ramp get
-	Ramp    string  `json:"ramp,omitempty"`    // the variant that a share of users gets
-	Percent float64 `json:"percent,omitempty"` // of users
-	Rollout string  `json:"rollout,omitempty"` // that wrote last
-	Killed  bool    `json:"killed,omitempty"`
-	Error   string  `json:"error,omitempty"` // why it cannot be read
+	Flag     string         `json:"flag"`
+	Kind     string         `json:"kind"`
+	Serves   string         `json:"serves"`             // the default: what users outside of a ramp get
+	Ramp     string         `json:"ramp,omitempty"`     // the variant that a share of users gets
+	Percent  float64        `json:"percent,omitempty"`  // of users
+	Audience flags.Audience `json:"audience,omitempty"` // that gets it besides
+	Rollout  string         `json:"rollout,omitempty"`  // that wrote last
+	Killed   bool           `json:"killed,omitempty"`
+	Error    string         `json:"error,omitempty"` // why it cannot be read
 }
 
 func (f *flagFlags) list(ctx context.Context, env Env, p flagPlace, output string) error {
@@ -70,7 +72,7 @@ func (f *flagFlags) list(ctx context.Context, env Env, p flagPlace, output strin
 		case l.Killed:
 			some = "killed"
 		case l.Ramp != "":
-			some = clean(l.Ramp) + " to " + strconv.FormatFloat(l.Percent, 'f', -1, 64) + " %"
+			some = clean(l.Ramp) + " to " + clean(steps.Shown(steps.Share(math.Round(l.Percent*100)), steps.Audience(l.Audience)))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", clean(l.Flag), clean(cmp.Or(l.Serves, "-")), some, clean(cmp.Or(l.Rollout, "-")))
 	}
@@ -87,8 +89,8 @@ func (p flagPlace) line(ctx context.Context, key string) flagLine {
 	m := f.Mark()
 	l := flagLine{Flag: name, Kind: string(f.Kind()), Rollout: m.Rollout, Killed: m.Killed}
 	l.Serves, _ = f.Default()
-	if m.Share > 0 && m.Share < flags.Total {
-		l.Ramp, l.Percent = m.Variant, float64(m.Share)/100
+	if m.Ramps() {
+		l.Ramp, l.Percent, l.Audience = m.Variant, float64(m.Share)/100, m.Also
 	}
 	return l
 }
@@ -144,8 +146,8 @@ func served(key string, definition []byte) string {
 	switch {
 	case m.Killed:
 		return "killed: " + def
-	case m.Share > 0 && m.Share < flags.Total:
-		return fmt.Sprintf("%s, and %s to %v %%", def, m.Variant, float64(m.Share)/100)
+	case m.Ramps():
+		return fmt.Sprintf("%s, and %s to %s", def, m.Variant, clean(steps.Shown(steps.Share(m.Share), steps.Audience(m.Also))))
 	}
 	return def + " to all"
 }

@@ -115,7 +115,7 @@ func printStatus(w io.Writer, now time.Time, a deployments.Asked, e deployments.
 	fmt.Fprintf(w, "%s  %s (stable %s)\n", a.Slot, clean(r.Version), clean(orDash(r.Stable)))
 	fmt.Fprintf(w, "  rollout   %s\n  phase     %s for %s\n", r.ID, phase(*r), age(now, r.Since))
 	fmt.Fprintf(w, "  steps     %s\n", rail(*r))
-	fmt.Fprintf(w, "  traffic   requested %v, confirmed %v\n", r.Want, r.Confirmed)
+	fmt.Fprintf(w, "  traffic   requested %s, confirmed %s\n", clean(r.Requested()), clean(r.Reached()))
 	if ok, why, again := r.Plan.MayAdvance(now); !ok && r.Failure == nil && r.Phase != steps.Ended {
 		fmt.Fprintf(w, "  waits     %s, until %s\n", why, again.Format(time.DateTime+" MST"))
 	}
@@ -163,7 +163,7 @@ func newest(js []analysis.Judgement) []analysis.Judgement {
 func rail(r steps.Rollout) string {
 	var out []string
 	for i, s := range r.Plan.Steps {
-		text := s.Share.String()
+		text := clean(s.String())
 		if i == r.Step && r.Phase != steps.Ended {
 			text = "[" + text + "]"
 		}

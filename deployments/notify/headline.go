@@ -30,6 +30,9 @@ var phrases = map[string]func(told) string{
 	"release.superseded": func(t told) string { return " superseded" + t.by() },
 	"step.started":       told.started,
 	"traffic.requested": func(t told) string {
+		if s := t.audience(t.Data.Percent, t.Data.Audience); s != "" {
+			return ": requested" + s
+		}
 		return ": traffic requested at " + steps.Share(math.Round(t.Data.Percent*100)).String()
 	},
 	"traffic.confirmed":     func(t told) string { return ": traffic confirmed" + t.at() },
@@ -79,6 +82,14 @@ func (t told) at() string {
 			return " at " + s
 		}
 	}
+	return firstOf(t.audience(0, t.Data.FromAudience), t.audience(0, t.Data.Audience), t.audience(0, t.Data.ConfirmedAudience))
+}
+
+// audience is who had the version without a share.
+func (t told) audience(percent float64, a steps.Audience) string {
+	if s := t.q(a.String(), maxName); percent == 0 && s != "" {
+		return " for " + s
+	}
 	return ""
 }
 
@@ -87,7 +98,7 @@ func (t told) from() string {
 	if s := share(t.Data.FromPercent); s != "" {
 		return " at " + s
 	}
-	return ""
+	return t.audience(0, t.Data.FromAudience)
 }
 
 func (t told) by() string {
