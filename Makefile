@@ -13,7 +13,7 @@ RACE     ?= auto
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 # Debian's packages that the end-to-end tests run against.
-E2E_PACKAGES := prometheus nginx haproxy
+E2E_PACKAGES := prometheus nginx haproxy postgresql
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test check fmt fmt-check vet lint tidy-check fuzz bench chaos promrules e2e deps-e2e golden cover clean
@@ -75,8 +75,9 @@ promrules: ## Hold imported alerts against Prometheus' own rule manager (CASES=3
 e2e: build ## Run the end-to-end tests against real servers; 'make deps-e2e' installs them
 	@.ci/e2e
 
-deps-e2e: ## Install what the end-to-end tests run against (Debian packages), without starting it
+deps-e2e: ## Install what the end-to-end tests run against (Debian packages, npm packages), without starting it
 	@.ci/deps-e2e $(E2E_PACKAGES)
+	@.ci/deps-npm internal/flagclients
 
 golden: ## Rewrite the expected output of all tests that have some
 	@for dir in $$(grep -rl --include='*_test.go' 'flag\.Bool("update"' . | xargs -rn1 dirname | sort -u); do \
