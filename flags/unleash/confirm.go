@@ -27,7 +27,7 @@ const (
 // confirmed only while the flag is there and the token is one for its environment and project, and a mismatch is final
 // only when ctx ends.
 func (u *Unleash) Confirm(ctx context.Context, key string, want flags.Want) (flags.Confirmation, error) {
-	if want.Kind != flags.Feature || want.Share < 0 || want.Share > flags.Total {
+	if want.Kind != flags.Feature || !want.Sensible() || len(want.Also) > 0 {
 		return flags.Confirmation{}, fmt.Errorf("confirm flag %s in Unleash: %+v says not what users of an on/off flag must get", key, want)
 	}
 	began := time.Now()

@@ -256,3 +256,27 @@ func TestConfirmationWaitsForTheFrontend(t *testing.T) {
 		t.Errorf("%+v, %v", seen, err)
 	}
 }
+
+func TestAudiencesAreRefusedInUnleash(t *testing.T) {
+	_, u := opened(t)
+	also := flags.Audience{{"email": {"*@example.com"}}}
+	for _, share := range []int{0, 500} {
+		if _, err := flags.Apply(t.Context(), u, flagstest.Key, flags.Ramp{Fence: fence(1), Share: share, Also: also}); !errors.Is(err, flags.ErrKind) {
+			t.Errorf("%d with an audience: %v, want ErrKind", share, err)
+		}
+	}
+}
+
+func TestTurnedOnThatNobodyCarriedOutIsNoSuccess(t *testing.T) {
+	f, u := opened(t)
+	f.first = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/on") {
+			return false
+		}
+		_, _ = w.Write([]byte("<html>")) // 200, by something in between
+		return true
+	}
+	if _, err := flags.Apply(t.Context(), u, flagstest.Key, flags.Ramp{Fence: fence(1), Share: 500}); !errors.Is(err, flags.ErrConflict) {
+		t.Errorf("%v, want ErrConflict", err)
+	}
+}

@@ -55,6 +55,9 @@ func (w write) carry(ctx context.Context, f flags.Flag, s state) (uint64, error)
 	if m.Killed {
 		return w.off(ctx, s)
 	}
+	if len(m.Also) > 0 {
+		return 0, fmt.Errorf("%w: Serin gives shares in Unleash, not audiences; leave the audience out, or keep the flag in Serin", flags.ErrKind)
+	}
 	own, old := s.own()
 	if before, err := s.image(f.Key()); err == nil && own != nil && same(before, f) {
 		return w.put(ctx, own, own.Parameters["rollout"])
@@ -110,6 +113,9 @@ func (w write) off(ctx context.Context, s state) (uint64, error) {
 		return 0, err
 	}
 	after, err = w.read(ctx, w.key)
+	if err == nil && after.Enabled {
+		err = errors.New("Unleash was told twice to turn it off, and it is on")
+	}
 	return after.revision(), err
 }
 
@@ -131,7 +137,14 @@ func (w write) ready(ctx context.Context, s state, own *strategy, on bool) (*str
 		}
 		own.Parameters["rollout"] = "0"
 	}
-	return own, w.turn(ctx, "on")
+	if err := w.turn(ctx, "on"); err != nil {
+		return nil, err
+	}
+	after, err := w.read(ctx, w.key)
+	if err == nil && !after.Enabled { // something in between answered, or a kill came
+		err = flags.ErrConflict
+	}
+	return own, err
 }
 
 func (w write) turn(ctx context.Context, to string) error {
