@@ -53,7 +53,7 @@ type write struct {
 func (w write) carry(ctx context.Context, f flags.Flag, s state) (uint64, error) {
 	m := f.Mark()
 	if m.Killed {
-		return w.off(ctx, s)
+		return w.off(ctx)
 	}
 	if len(m.Also) > 0 {
 		return 0, fmt.Errorf("%w: Serin gives shares in Unleash, not audiences; leave the audience out, or keep the flag in Serin", flags.ErrKind)
@@ -87,7 +87,7 @@ func same(a, b flags.Flag) bool {
 
 // off turns the environment off, then puts a new strategy in the place of the one that ramped, with the mark and a
 // rollout of 0. A patch that is under way for the old one finds it gone.
-func (w write) off(ctx context.Context, s state) (uint64, error) {
+func (w write) off(ctx context.Context) (uint64, error) {
 	if err := w.turn(ctx, "off"); err != nil {
 		return 0, err
 	}
