@@ -2,6 +2,7 @@ package unleash
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -59,6 +60,40 @@ func TestFirstStepReachesNobodyUntilItsShareIsWritten(t *testing.T) {
 	}
 	if s := f.flags[checkout].Strategies[0]; !strings.HasPrefix(s.Title, "Serin, do not edit: 5 % by rollout r-1 {") || s.Parameters["rollout"] != "5" {
 		t.Errorf("people see %q at %v", s.Title, s.Parameters)
+	}
+}
+
+func TestTurningOnReachesNobodyAlsoWhereAPromotedFlagWasTurnedOff(t *testing.T) {
+	f, u := opened(t)
+	apply(t, u, flags.Ramp{Fence: fence(1), Share: flags.Total})
+	f.edit(func(s *state) { s.Enabled = false })
+	var at any
+	f.first = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/on") {
+			f.edit(func(s *state) { at = s.Strategies[0].Parameters["rollout"] })
+		}
+		return false
+	}
+	apply(t, u, flags.Ramp{Fence: flags.Fence{Rollout: "r-2", Slot: "production/shop", Generation: 2}, Share: 500})
+	if at != "0" {
+		t.Errorf("turned on at a rollout of %v, want 0", at)
+	}
+}
+
+func TestPatchTestsWhatWasThere(t *testing.T) {
+	f, u := opened(t)
+	apply(t, u, flags.Ramp{Fence: fence(1), Share: 500})
+	f.first = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPatch {
+			f.edit(func(s *state) { s.Strategies[0].Parameters = with(s.Strategies[0].Parameters, "80") })
+		}
+		return false
+	}
+	if _, err := flags.Apply(t.Context(), u, flagstest.Key, flags.Ramp{Fence: fence(2), Share: 2500}); !errors.Is(err, flags.ErrStranger) {
+		t.Errorf("a slider that is moved just before the patch: %v, want ErrStranger", err)
+	}
+	if got := f.flags[checkout].Strategies[0].Parameters["rollout"]; got != "80" {
+		t.Errorf("the person's 80 %% is %v", got)
 	}
 }
 
