@@ -2,11 +2,8 @@ package deployments
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/serin-cd/serin/flags"
@@ -24,13 +21,13 @@ func defaultSteps() []steps.Step {
 	}
 }
 
-func parsePlan(m yamldoc.Map) steps.Plan {
+func parsePlan(m yamldoc.Map, source *flags.Source) steps.Plan {
 	p := steps.Plan{Steps: defaultSteps(), ConfirmWithin: defaultConfirmWithin, Recovery: defaultRecovery}
 	if m.Has("traffic") || !m.Strange() {
 		p.Mover, p.Tolerance, _ = steps.ParseMover(m.Get("traffic"))
 	}
 	if m.Has("steps") {
-		p.Steps = parseSteps(m.Get("steps"))
+		p.Steps = parseSteps(m.Get("steps"), noAudience(p.Mover, source))
 	}
 	p.Failure = parseFailure(m.Get("on_failure"))
 	p.OnPromote = parseActions(m.Get("on_promote"), steps.PublishEvent)
@@ -44,82 +41,6 @@ func parsePlan(m yamldoc.Map) steps.Plan {
 		p.Recovery = d
 	}
 	return p
-}
-
-// parseSteps reads weights, alone or with what must hold there. They rise strictly, and the last is 100.
-func parseSteps(v yamldoc.Value) []steps.Step {
-	items := v.List()
-	if v.IsList() && len(items) == 0 {
-		v.Errorf("write for example [5, 25, 50, 100], or remove the key", "there are no steps")
-	}
-	var out []steps.Step
-	last := steps.Share(0)
-	for i, item := range items {
-		s := steps.Step{Bake: 10 * time.Minute}
-		weight := item
-		if i == len(items)-1 {
-			s.Bake = 0
-		}
-		if item.IsMap() {
-			sm := item.MapWith(stepCures, "weight", "bake", "approval")
-			if !required(sm, "weight", "add `weight: 25`, in percent") {
-				continue
-			}
-			weight = sm.Get("weight")
-			s = stepDetails(sm, s)
-		}
-		share, ok := parseWeight(weight)
-		if !ok {
-			continue
-		}
-		if share <= last {
-			weight.Errorf("weights rise strictly, for example 5, 25, 50, 100", "%v does not rise from %v", share, last)
-		}
-		s.Share, last = share, share
-		out = append(out, s)
-	}
-	if len(out) > 0 && len(out) == len(items) && last < steps.All {
-		items[len(items)-1].Errorf("add a last step of 100", "the last step is %v: the release would never be done", last)
-	}
-	return out
-}
-
-// stepCures are cures for keys of other tools' steps.
-var stepCures = map[string]string{
-	"setWeight": "write weight", "percent": "write weight", "pause": "write bake at the step before: {weight: 5, bake: 5m}",
-	"duration": "write bake", "analysis": "leave it out: rules are read in every step, or in those that a rule's steps name",
-}
-
-func stepDetails(m yamldoc.Map, s steps.Step) steps.Step {
-	if d, ok := m.Get("bake").Duration(); ok {
-		s.Bake = d
-	}
-	if word, ok := m.Get("approval").Word("manual", "none"); ok {
-		s.Approval = word == "manual"
-	}
-	return s
-}
-
-// parseWeight reads a share in percent: 5, 0.5 or 5%.
-func parseWeight(v yamldoc.Value) (steps.Share, bool) {
-	const cure = "write percent of traffic, above 0 and up to 100"
-	text, ok := v.String()
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "%")), 64)
-	switch {
-	case err != nil || math.IsNaN(n):
-		v.Errorf(cure, "%q is no weight", text)
-		return 0, false
-	case n <= 0 || n > 100:
-		v.Errorf(cure, "weight %s is outside 0 to 100", text)
-		return 0, false
-	case math.Round(n*100) != n*100:
-		v.Errorf("round it", "weight %s has more than two decimals", text)
-		return 0, false
-	}
-	return steps.Share(n * 100), true
 }
 
 // parseFailure reads `on_failure: {do: […], else: […]}`; by default the release is taken back.

@@ -79,7 +79,7 @@ func parsePolicy(doc yamldoc.Value) Policy {
 	}
 	word, ok := m.Get("first_release").Word("allow", "refuse")
 	p.FirstRelease = ok && word == "allow"
-	p.Plan = parsePlan(m)
+	p.Plan = parsePlan(m, p.Flags)
 	p.Plan.Rules = p.Rules.Tolerances()
 	p.parseReady(m.Get("ready"))
 	p.checkTogether(m)

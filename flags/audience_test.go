@@ -3,6 +3,7 @@ package flags
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,7 +145,7 @@ func TestNobodyLeavesWhileShareAndAudienceGrow(t *testing.T) {
 		var audience Audience
 		for seq := range rapid.Uint64Range(1, 4).Draw(rt, "steps") {
 			share = rapid.IntRange(share, Total).Draw(rt, "share")
-			audience = append(audience[:len(audience):len(audience)], anyAudience(rt, "groups")...)
+			audience = append(slices.Clip(audience), anyAudience(rt, "groups")...)
 			ramp := also(v2(by(seq+1), share), audience)
 			f = edit(t, f, ramp)
 			got := f.Evaluate(ctx, at)

@@ -68,7 +68,7 @@ func audiences(p steps.Plan) steps.Plan {
 		first = append(first, steps.Step{Audience: steps.Audience{{"region": {"eu", "us"}}}})
 	}
 	p.Steps = append(first, p.Steps...)
-	p.Steps[len(p.Steps)-2].Audience = append(testers[:1:1], map[string][]string{"device": {"ios*"}})
+	p.Steps[len(p.Steps)-2].Audience = slices.Concat(testers, steps.Audience{{"device": {"ios*"}}})
 	return p
 }
 

@@ -12,7 +12,7 @@ type Document struct {
 	Traffic       *Traffic        `yaml:"traffic" required:"true" doc:"Who moves the traffic: exactly one of version_flag, flag, event, exec and observe."`
 	Diluted       Bool            `yaml:"diluted,omitempty" default:"false" doc:"Of a feature flag: accept rules that cannot tell its variants apart."`
 	Flags         *Flags          `yaml:"flags,omitempty" default:"Serin keeps them itself" doc:"The system that keeps the policy's flags: one of unleash, launchdarkly, file and webhook."`
-	Steps         []Step          `yaml:"steps,omitempty" min:"1" default:"[5, 25, 50, 100]" doc:"Shares of traffic in percent, rising strictly, the last one 100; alone, or with what must hold there."`
+	Steps         []Step          `yaml:"steps,omitempty" min:"1" default:"[5, 25, 50, 100]" doc:"Shares of traffic in percent, rising strictly, the last one 100; alone, or with what must hold there. Before the first there may be audiences."`
 	Defaults      *Defaults       `yaml:"defaults,omitempty" doc:"Settings of all rules that do not write their own."`
 	Vars          map[string]Text `yaml:"vars,omitempty" doc:"Variables of your own: {{vars.NAME}} in rules."`
 	Rules         []Rule          `yaml:"rules" required:"true" min:"1" max:"2000" doc:"What healthy means: at least one rule, and one that does more than notify."`
@@ -70,10 +70,14 @@ type Exec struct {
 
 // Step is a share of traffic, and what must hold there before the next one.
 type Step struct {
-	Weight   Weight   `yaml:"weight" required:"true" doc:"Percent of traffic, above 0 and up to 100, with two decimals at most."`
-	Bake     Duration `yaml:"bake,omitempty" default:"10m, and 0s at the last step" doc:"How long the step lasts from its confirmed start. At 100 % rules still take the release back until it is over."`
-	Approval string   `yaml:"approval,omitempty" enum:"manual,none" default:"none" doc:"manual: a person lets the rollout leave the step (serin approve)."`
+	Weight   Weight              `yaml:"weight,omitempty" doc:"Percent of traffic, above 0 and up to 100, with two decimals at most. Without one the step has an audience alone."`
+	Audience map[string]Patterns `yaml:"audience,omitempty" doc:"Users who see the new version from this step on, whatever the weight: attributes of their evaluation context, all of which match."`
+	Bake     Duration            `yaml:"bake,omitempty" default:"10m, and 0s at the last step" doc:"How long the step lasts from its confirmed start. At 100 % rules still take the release back until it is over."`
+	Approval string              `yaml:"approval,omitempty" enum:"manual,none" default:"none" doc:"manual: a person lets the rollout leave the step (serin approve)."`
 }
+
+// Patterns are one pattern, or several of which one matches.
+type Patterns []Text
 
 // OnFailure is what is done when a rollout fails.
 type OnFailure struct {

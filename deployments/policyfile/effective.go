@@ -88,11 +88,25 @@ func diluted(p deployments.Policy) Bool {
 func planSteps(all []steps.Step) []Step {
 	var out []Step
 	for _, s := range all {
-		step := Step{Weight: Weight(number(s.Share.Percent())), Bake: duration(s.Bake), Approval: "none"}
+		step := Step{Audience: audience(s.Audience), Bake: duration(s.Bake), Approval: "none"}
+		if s.Share > 0 {
+			step.Weight = Weight(number(s.Share.Percent()))
+		}
 		if s.Approval {
 			step.Approval = "manual"
 		}
 		out = append(out, step)
+	}
+	return out
+}
+
+// audience is that of a step: one group, or none.
+func audience(a steps.Audience) map[string]Patterns {
+	out := map[string]Patterns{}
+	for _, group := range a {
+		for name, patterns := range group {
+			out[name] = list(patterns)
+		}
 	}
 	return out
 }

@@ -55,6 +55,14 @@ func comment(mapping *yaml.Node, key, text string) {
 	}
 }
 
+// MarshalYAML writes one pattern bare.
+func (p Patterns) MarshalYAML() (any, error) {
+	if len(p) == 1 {
+		return p[0], nil
+	}
+	return []Text(p), nil
+}
+
 // MarshalYAML writes the word or the mapping.
 func (a Action) MarshalYAML() (any, error) {
 	if a.Rollback {

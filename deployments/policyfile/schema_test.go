@@ -47,22 +47,24 @@ func fits(t *testing.T, schema []byte, text string) {
 
 func TestTheSchemaRefusesWhatIsObviouslyWrong(t *testing.T) {
 	tests := map[string]string{
-		"no service":              "traffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1}]",
-		"no rules":                "service: a\ntraffic: {version_flag: k}",
-		"an unknown key":          "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1}]\nrecover: 5m",
-		"an unknown key of rules": "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1, windows: 5m}]",
-		"no mover":                "service: a\ntraffic: {}\nrules: [{name: a, query: up, min: 1}]",
-		"two movers":              "service: a\ntraffic: {version_flag: k, flag: k}\nrules: [{name: a, query: up, min: 1}]",
-		"observe: false":          "service: a\ntraffic: {observe: false}\nrules: [{name: a, query: up, min: 1}]",
-		"a number for a duration": "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1, for: 60}]",
-		"a phrase for a duration": "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1}]\nrecovery: five minutes",
-		"a word outside its list": "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1, on_fail: pass}]",
-		"a weight above 100":      "service: a\ntraffic: {version_flag: k}\nsteps: [5, 120]\nrules: [{name: a, query: up, min: 1}]",
-		"two forms of a rule":     "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, bad: x, total: y, max: 1}]",
-		"a ratio above 1":         "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, bad: x, total: y, max: 5}]",
-		"no limit":                "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up}]",
-		"an alert without expr":   "service: a\ntraffic: {version_flag: k}\nrules: [{alert: A, for: 1m}]",
-		"rules as a mapping":      "service: a\ntraffic: {version_flag: k}\nrules: {name: a, query: up, min: 1}",
+		"no service":                  "traffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1}]",
+		"no rules":                    "service: a\ntraffic: {version_flag: k}",
+		"an unknown key":              "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1}]\nrecover: 5m",
+		"an unknown key of rules":     "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1, windows: 5m}]",
+		"no mover":                    "service: a\ntraffic: {}\nrules: [{name: a, query: up, min: 1}]",
+		"two movers":                  "service: a\ntraffic: {version_flag: k, flag: k}\nrules: [{name: a, query: up, min: 1}]",
+		"observe: false":              "service: a\ntraffic: {observe: false}\nrules: [{name: a, query: up, min: 1}]",
+		"a number for a duration":     "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1, for: 60}]",
+		"a phrase for a duration":     "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1}]\nrecovery: five minutes",
+		"a word outside its list":     "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, min: 1, on_fail: pass}]",
+		"a weight above 100":          "service: a\ntraffic: {version_flag: k}\nsteps: [5, 120]\nrules: [{name: a, query: up, min: 1}]",
+		"neither weight nor audience": "service: a\ntraffic: {version_flag: k}\nsteps: [{bake: 5m}, 100]\nrules: [{name: a, query: up, min: 1}]",
+		"an audience of everybody":    "service: a\ntraffic: {version_flag: k}\nsteps: [{audience: {}}, 100]\nrules: [{name: a, query: up, min: 1}]",
+		"two forms of a rule":         "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up, bad: x, total: y, max: 1}]",
+		"a ratio above 1":             "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, bad: x, total: y, max: 5}]",
+		"no limit":                    "service: a\ntraffic: {version_flag: k}\nrules: [{name: a, query: up}]",
+		"an alert without expr":       "service: a\ntraffic: {version_flag: k}\nrules: [{alert: A, for: 1m}]",
+		"rules as a mapping":          "service: a\ntraffic: {version_flag: k}\nrules: {name: a, query: up, min: 1}",
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -150,7 +152,7 @@ func TestTheTypesHaveTheKeysThatTheParserKnows(t *testing.T) {
 func TestTheTypesHaveTheWordsThatTheParserKnows(t *testing.T) {
 	special := []string{ // words that the parser lists for the sake of its cure, or takes beside those that it lists
 		"traffic.observe", "on_failure.do[]", "on_failure.else[]", "on_promote[]", "ready", "tests[].verdicts[].rules",
-		"tests[].verdicts[].rules.*", "tests[].verdicts[].rules.*.verdict", "tests[].verdicts[].rules.*.lost", "tests[].course[].hold",
+		"tests[].verdicts[].rules.*", "tests[].verdicts[].rules.*.verdict", "tests[].verdicts[].rules.*.lost", "tests[].course[].hold", "tests[].course[].step",
 	}
 	for name, f := range formats() {
 		t.Run(name, func(t *testing.T) {
@@ -216,12 +218,13 @@ func TestEveryValidFileOfTestsFitsTheSchema(t *testing.T) {
 
 func TestTheSchemaRefusesTestsThatAreObviouslyWrong(t *testing.T) {
 	tests := map[string]string{
-		"no policy":          "tests: [{name: a, release: {version: 1.1.0}, outcome: promoted}]",
-		"no tests":           "policy: policy.yaml\nrelease: {version: 1.1.0}",
-		"an unknown key":     "policy: policy.yaml\nrelease: {version: 1.1.0}\ntests: [{name: a, outcom: promoted}]",
-		"an unknown outcome": "policy: policy.yaml\nrelease: {version: 1.1.0}\ntests: [{name: a, outcome: rolled back}]",
-		"two in one line":    "policy: policy.yaml\nrelease: {version: 1.1.0}\ntests: [{name: a, course: [{at: 0s, step: 5, hold: none}]}]",
-		"a time in words":    "policy: policy.yaml\nrelease: {version: 1.1.0}\ntests: [{name: a, course: [{at: soon, step: 5}]}]",
+		"no policy":                    "tests: [{name: a, release: {version: 1.1.0}, outcome: promoted}]",
+		"no tests":                     "policy: policy.yaml\nrelease: {version: 1.1.0}",
+		"an unknown key":               "policy: policy.yaml\nrelease: {version: 1.1.0}\ntests: [{name: a, outcom: promoted}]",
+		"an unknown outcome":           "policy: policy.yaml\nrelease: {version: 1.1.0}\ntests: [{name: a, outcome: rolled back}]",
+		"two in one line":              "policy: policy.yaml\nrelease: {version: 1.1.0}\ntests: [{name: a, course: [{at: 0s, step: 5, hold: none}]}]",
+		"an audience that no step has": "policy: policy.yaml\nrelease: {version: 1.1.0}\ntests: [{name: a, course: [{at: 0s, step: testers}]}]",
+		"a time in words":              "policy: policy.yaml\nrelease: {version: 1.1.0}\ntests: [{name: a, course: [{at: soon, step: 5}]}]",
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {

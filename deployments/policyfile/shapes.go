@@ -15,9 +15,18 @@ func (Traffic) shape(n *node) {
 }
 
 func (Step) shape(n *node) {
+	n.AnyOf = []*node{needs("weight"), needs("audience")}
+	n.Properties["audience"].MinProperties = 1
 	weight, object := &node{}, *n
 	Weight("").shape(weight)
 	*n = node{AnyOf: []*node{weight, &object}}
+}
+
+func (Patterns) shape(n *node) {
+	one, list := &node{}, *n
+	Text("").shape(one)
+	list.MinItems = 1
+	*n = node{AnyOf: []*node{one, &list}}
 }
 
 func (Action) shape(n *node) {

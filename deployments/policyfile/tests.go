@@ -80,10 +80,20 @@ type Expected struct {
 // Moment is something that people see happening to a rollout.
 type Moment struct {
 	At     Duration `yaml:"at" required:"true" doc:"When."`
-	Step   Weight   `yaml:"step,omitempty" doc:"A share of traffic is confirmed, in percent; 0: the release is taken back."`
+	Step   Reached  `yaml:"step,omitempty" doc:"A share of traffic is confirmed, in percent; audience: an audience without a share; 0: the release is taken back."`
 	Hold   string   `yaml:"hold,omitempty" enum:"unhealthy,outage,no data,no_data,inconclusive,healthy,none" doc:"The rollout does not advance, for this verdict; none: it does again."`
 	Awaits string   `yaml:"awaits,omitempty" enum:"approval" doc:"It waits for a person."`
 	Off    string   `yaml:"off,omitempty" doc:"A flag is turned off, and confirmed."`
+}
+
+// Reached is a share of traffic in percent, or the word audience.
+type Reached string
+
+func (Reached) shape(n *node) {
+	least, weight := 0.0, &node{}
+	Weight("").shape(weight)
+	weight.ExclusiveMinimum, weight.Minimum = nil, &least
+	*n = node{AnyOf: []*node{weight, {Type: "string", Enum: []any{"audience"}}}}
 }
 
 // Signed is a duration that may lie before the release.
@@ -102,8 +112,6 @@ func (Expected) shape(n *node) {
 }
 
 func (Moment) shape(n *node) {
-	least := 0.0
-	n.Properties["step"].ExclusiveMinimum, n.Properties["step"].Minimum = nil, &least
 	n.OneOf = []*node{needs("step"), needs("hold"), needs("awaits"), needs("off")}
 }
 

@@ -1,6 +1,7 @@
 package openfeature_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 
 func TestAnAudienceIsConfirmedByItsMembersAndByThoseWhoLackAnAttribute(t *testing.T) {
 	testers := flags.Audience{{"email": {"*@example.com"}}}
-	wider := append(testers[:1:1], map[string][]string{"region": {"eu", "us"}, "device.kind": {"ios*"}}, map[string][]string{flags.TargetingKey: {"ana"}})
+	wider := slices.Concat(testers, flags.Audience{{"region": {"eu", "us"}, "device.kind": {"ios*"}}, {flags.TargetingKey: {"ana"}}})
 	b := start(t)
 	b.put(key, flagstest.VersionFlag)
 	c := b.confirmer()
@@ -29,7 +30,7 @@ func TestAnAudienceIsConfirmedByItsMembersAndByThoseWhoLackAnAttribute(t *testin
 			if seen := soon(t, c, narrow); seen.Outcome != flags.Mismatch || !strings.Contains(seen.Detail, `gets variant "v2"`) {
 				t.Errorf("an audience that nobody wanted: %+v", seen)
 			}
-			want.Also = append(want.Also[:len(want.Also):len(want.Also)], map[string][]string{"email": {"*.org"}})
+			want.Also = append(slices.Clip(want.Also), map[string][]string{"email": {"*.org"}})
 			if seen := soon(t, c, want); seen.Outcome != flags.Mismatch || !strings.Contains(seen.Detail, `"v2" is due`) {
 				t.Errorf("an audience that is not served: %+v", seen)
 			}

@@ -32,7 +32,7 @@ func courseOf(zero time.Time, entries []deployments.Entry) []Moment {
 func moments(prev, next steps.Rollout) []Moment {
 	var out []Moment
 	if !next.StepBegan.IsZero() && !next.StepBegan.Equal(prev.StepBegan) {
-		out = append(out, Moment{Kind: kindStep, What: percent(next.Confirmed)})
+		out = append(out, Moment{Kind: kindStep, What: reached(next)})
 	}
 	if next.Phase == steps.AwaitingApproval && prev.Phase != next.Phase {
 		out = append(out, Moment{Kind: kindAwaits, What: "approval"})
@@ -44,6 +44,17 @@ func moments(prev, next steps.Rollout) []Moment {
 		out = append(out, Moment{Kind: kindHold, What: "none"})
 	}
 	return append(out, confirmed(prev.Failure, next.Failure)...)
+}
+
+// audience is the step without a share: 0 is a release that was taken back.
+const audience = "audience"
+
+// reached is the share that was confirmed, as it is written in a course.
+func reached(r steps.Rollout) string {
+	if r.Confirmed == 0 && len(r.ConfirmedAudience) > 0 {
+		return audience
+	}
+	return percent(r.Confirmed)
 }
 
 // confirmed are the actions on the way back that were confirmed between two revisions.

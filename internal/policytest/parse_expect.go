@@ -158,7 +158,7 @@ func (r *reader) readWhat(kind string, v yamldoc.Value) (string, bool) {
 	return v.String()
 }
 
-// readStep reads the weight of a step of the policy, or 0.
+// readStep reads the weight of a step of the policy, audience for one without, or 0.
 func (r *reader) readStep(v yamldoc.Value) (string, bool) {
 	text, ok := v.String()
 	if !ok {
@@ -166,7 +166,14 @@ func (r *reader) readStep(v yamldoc.Value) (string, bool) {
 	}
 	known := []string{"0"}
 	for _, s := range r.file.Policy.Plan.Steps {
-		known = append(known, percent(s.Share))
+		if s.Share > 0 {
+			known = append(known, percent(s.Share))
+		} else if !slices.Contains(known, audience) {
+			known = append(known, audience)
+		}
+	}
+	if text == audience && slices.Contains(known, audience) {
+		return audience, true
 	}
 	n, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(text, "%")), 64)
 	what := strconv.FormatFloat(n, 'f', -1, 64)
