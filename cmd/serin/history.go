@@ -74,7 +74,7 @@ func printHistory(out io.Writer, now time.Time, all []deployments.Summary) error
 	fmt.Fprintln(w, "BEGAN (UTC)\tVERSION\tFROM\tOUTCOME\tCAUSE\tREACHED\tTOOK\tFAILED RULES")
 	for _, s := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Began.UTC().Format(time.DateTime), clean(s.Version), clean(orDash(s.Stable)), outcome(s),
-			orDash(string(s.Cause)), reached(s.Confirmed), took(now, s), clean(orDash(strings.Join(s.Rules, ", "))))
+			orDash(string(s.Cause)), clean(reached(s)), took(now, s), clean(orDash(strings.Join(s.Rules, ", "))))
 	}
 	return w.Flush()
 }
@@ -87,13 +87,13 @@ func outcome(s deployments.Summary) string {
 	return string(s.Outcome)
 }
 
-// reached lists the confirmed shares: "5 → 25 → 100 %".
-func reached(percent []float64) string {
-	if len(percent) == 0 {
-		return "-"
+// reached lists the confirmed shares: "5 → 25 → 100 %"; before them there may have been an audience alone.
+func reached(s deployments.Summary) string {
+	if len(s.Confirmed) == 0 {
+		return orDash(s.Audience.String())
 	}
 	var text []string
-	for _, p := range percent {
+	for _, p := range s.Confirmed {
 		text = append(text, strconv.FormatFloat(p, 'f', -1, 64))
 	}
 	return strings.Join(text, " → ") + " %"

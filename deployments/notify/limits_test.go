@@ -155,6 +155,11 @@ func hostileEvent(rt *rapid.T) deployments.Event {
 			To: rapid.Ptr(hostile(), true).Draw(rt, "to"), Started: time.Unix(rapid.Int64Range(-1e10, 1e10).Draw(rt, "started"), 0),
 		},
 	}
+	if rapid.Bool().Draw(rt, "an audience") {
+		e.Data.Percent, e.Data.Confirmed, e.Data.FromPercent = 0, 0, 0
+		e.Data.Audience = steps.Audience{{s("attribute"): {s("pattern")}}}
+		e.Data.FromAudience = e.Data.Audience
+	}
 	if rapid.Bool().Draw(rt, "a page") {
 		e.Data.RunURL = "https://ci.example/" + e.Data.RunURL
 	}

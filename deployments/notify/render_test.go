@@ -178,6 +178,26 @@ func TestEveryEventHasItsLine(t *testing.T) {
 	golden(t, "lines.txt", strings.Join(lines, "\n")+"\n")
 }
 
+func TestAnAudienceWithoutAShareIsNamedInPlaceOfZeroPercent(t *testing.T) {
+	testers := steps.Audience{{"email": {"*@example.com"}}}
+	for name, want := range map[string]string{
+		"step.started":       "· production/checkout 1.4.2 started for audience email=*@example.com",
+		"traffic.requested":  "· production/checkout 1.4.2: requested for audience email=*@example.com",
+		"traffic.confirmed":  "· production/checkout 1.4.2: traffic confirmed for audience email=*@example.com",
+		"rollback.completed": "✓ production/checkout 1.4.2 rolled back for audience email=*@example.com",
+	} {
+		got := notify.Text(event(name, func(e *deployments.Event) {
+			e.Data.Step, e.Data.Percent, e.Data.Confirmed, e.Data.Target = 1, 0, 0, ""
+			if e.Data.Audience = testers; strings.HasPrefix(name, "rollback") {
+				e.Data.Audience, e.Data.FromAudience = nil, testers
+			}
+		}))
+		if got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestSlackGetsDecisionsAlone(t *testing.T) {
 	want := map[string]bool{
 		"approval.requested": true, "rollout.failed": true, "rollout.aborted": true, "rollback.completed": true, "rollback.failed": true,
