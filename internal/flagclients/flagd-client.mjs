@@ -1,5 +1,6 @@
 // OpenFeature's flagd provider for Node, in-process, as the end-to-end tests ask it. Lines come in on stdin:
-// `wait FLAG KEY VALUE` is answered when the flag's metadata has that value, `count FLAG USERS` with a 1 or a 0 for each user.
+// `wait FLAG KEY VALUE` is answered when the flag's metadata has that value, `count FLAG USERS` with a 1 or a 0 for each user,
+// `variant FLAG CONTEXT` with the variant of the user whom the context, JSON, describes.
 // usage: node flagd-client.mjs file PATH | sync PORT
 import { createInterface } from 'node:readline';
 import { OpenFeature } from '@openfeature/server-sdk';
@@ -29,6 +30,10 @@ const commands = {
       bits += d.value ? '1' : '0';
     }
     return bits;
+  },
+  async variant(flag, ...context) {
+    const d = await client.getBooleanDetails(flag, true, JSON.parse(context.join(' ')));
+    return d.errorCode ? JSON.stringify(d) : d.variant;
   },
 };
 
