@@ -73,7 +73,7 @@ func (r *stepsReader) step(item yamldoc.Value, s steps.Step) (steps.Step, bool) 
 
 // weighted reads the step's weight.
 func (r *stepsReader) weighted(weight yamldoc.Value, s steps.Step) (steps.Step, bool) {
-	share, ok := parseWeight(weight)
+	share, ok := parseWeight(weight, len(s.Audience) > 0)
 	if !ok {
 		return s, false
 	}
@@ -131,8 +131,11 @@ func stepDetails(m yamldoc.Map, s steps.Step) steps.Step {
 }
 
 // parseWeight reads a share in percent: 5, 0.5 or 5%.
-func parseWeight(v yamldoc.Value) (steps.Share, bool) {
-	const cure = "write percent of traffic, above 0 and up to 100"
+func parseWeight(v yamldoc.Value, besideAudience bool) (steps.Share, bool) {
+	cure := "write percent of traffic, above 0 and up to 100"
+	if besideAudience {
+		cure += "; without a weight the audience alone sees the version"
+	}
 	text, ok := v.String()
 	if !ok {
 		return 0, false

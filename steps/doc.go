@@ -8,7 +8,9 @@
 // # What it guarantees
 //
 // No transition is silent: a changed rollout comes with an [Announce]. The wanted share only rises after every rule was
-// read healthy inside the step, step by step; it never rises again once the rollout has turned back. A rollback is
+// read healthy inside the step, step by step; it never rises again once the rollout has turned back. An [Audience] that
+// has the version before the first share may be too few for a verdict: there it is enough that no rule is unhealthy, in
+// an outage, or has lost its data. It only widens, under the same conditions as a share. A rollback is
 // decided in every phase in which the new version may have traffic. Promotion comes only out of [Watching]. Fuzzing
 // keeps all of this.
 //
