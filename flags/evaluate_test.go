@@ -107,6 +107,8 @@ func TestEvaluationFollowsFlagdsResolutionOrder(t *testing.T) {
 		{"true matches by its name", flag(`"state":"ENABLED","defaultVariant":"c","targeting":{"!":[false]}`), value("T", "true", ReasonTargetingMatch)},
 		{"an unknown name is an error", flag(`"state":"ENABLED","defaultVariant":"c","targeting":{"if":[true,"z"]}`), Evaluation{Reason: ReasonError, ErrorCode: CodeGeneral}},
 		{"an unknown name of a fractional too", flag(`"state":"ENABLED","defaultVariant":"c","targeting":{"fractional":[["z",1],["z",1]]}`), Evaluation{Reason: ReasonError, ErrorCode: CodeGeneral}},
+		{"a fractional may have one bucket", flag(`"state":"ENABLED","defaultVariant":"c","targeting":{"fractional":[["a",1]]}`), value("A", "a", ReasonTargetingMatch)},
+		{"also inside of a rule", flag(`"state":"ENABLED","defaultVariant":"c","targeting":{"if":[true,{"fractional":[["a",1]]}]}`), value("A", "a", ReasonTargetingMatch)},
 		{"a number is an error", flag(`"state":"ENABLED","defaultVariant":"c","targeting":{"+":[1,2]}`), Evaluation{Reason: ReasonError, ErrorCode: CodeGeneral}},
 		{"an unknown operator is a parse error", flag(`"state":"ENABLED","defaultVariant":"c","targeting":{"frobnicate":[1]}`), Evaluation{Reason: ReasonError, ErrorCode: CodeParse}},
 		{"a misused operator is a parse error", flag(`"state":"ENABLED","defaultVariant":"c","targeting":{"if":"a"}`), Evaluation{Reason: ReasonError, ErrorCode: CodeParse}},

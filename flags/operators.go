@@ -66,7 +66,7 @@ func applyRule(rule map[string]any, data map[string]any) (out any, err error) {
 // fractional is flagd's, v2: null for anything it does not understand, so that the default variant follows.
 func fractional(args, data any) any {
 	list, ok := args.([]any)
-	if !ok || len(list) < 2 {
+	if !ok || len(list) == 0 {
 		return nil
 	}
 	key, explicit := list[0].(string)

@@ -34,7 +34,7 @@ type bucket struct {
 // plainSplit reads a targeting rule that is nothing but a fractional over the targeting key; nil when it is more.
 func plainSplit(rule map[string]any) *split {
 	args, ok := rule["fractional"].([]any)
-	if !ok || len(rule) != 1 || len(args) < 2 {
+	if !ok || len(rule) != 1 || len(args) == 0 {
 		return nil
 	}
 	if _, ok := args[0].([]any); !ok {
