@@ -7,6 +7,7 @@ const (
 	exitRolledBack  = 3  // rolled back, and confirmed
 	exitUnconfirmed = 4  // to be rolled back, and not confirmed
 	exitAborted     = 5  // by a person
+	exitPaused      = 6  // waits for a person, with --exit-on-pause
 	exitSuperseded  = 7  // by a newer release
 	exitTimeout     = 8  // the wait is over, the rollout goes on
 	exitNotAccepted = 9  // refused, not ready, or nobody took it in

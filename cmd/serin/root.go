@@ -65,6 +65,7 @@ func newRoot(env Env) *cobra.Command {
 		newServe(env),
 		newSetup(env),
 		newRelease(env),
+		newWait(env),
 		newStatus(env),
 		newHistory(env),
 		newExplain(env),

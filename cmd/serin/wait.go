@@ -1,192 +1,182 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"net/url"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
 
 	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/deployments/jetstream"
-	"github.com/serin-cd/serin/deployments/notify"
 	"github.com/serin-cd/serin/steps"
 )
 
-// heartbeat is how often a line is printed while nothing happens, so that CI does not take the job for dead.
-const heartbeat = time.Minute
+// waitStatuses is what commands that wait say of their end.
+const waitStatuses = "Exit status: 0 promoted, 3 taken back and confirmed, 4 taken back but not confirmed, 5 aborted by a person, 6 waiting for a\n" +
+	"person (with --exit-on-pause), 7 superseded, 8 timed out or cancelled while the rollout goes on, 9 refused, not ready, or nobody\n" +
+	"took it in, 10 NATS cannot be reached."
 
-// waiter follows one release to its end.
-type waiter struct {
-	env         Env
-	flags       releaseFlags
-	client      jetstream.Client
-	begin       time.Time
-	rollout     string // once it is accepted
-	unconfirmed bool
-	turned      string // why the rollout turned back, once it has
-	last        deployments.Event
+// waitFlags say how a rollout is followed.
+type waitFlags struct {
+	timeout                    time.Duration
+	exitOnPause, abortOnCancel bool
+	output                     string
 }
 
-// deadLetters hears of the release's dead letter, if there will be one.
-func (r *remote) deadLetters(s deployments.Slot, id string) (<-chan *nats.Msg, error) {
-	out := make(chan *nats.Msg, 1)
-	_, err := r.nc.Subscribe(r.names.Subject("refused", s.Subject()), func(m *nats.Msg) {
-		if got, err := url.PathUnescape(m.Header.Get(jetstream.HeaderID)); err == nil && got == id {
-			select {
-			case out <- m:
-			default:
+// add gives a command the flags. when says when they count.
+func (f *waitFlags) add(cmd *cobra.Command, when string) {
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, when+"give up after this long, while the rollout goes on (0: never)")
+	cmd.Flags().BoolVar(&f.exitOnPause, "exit-on-pause", false, when+"end with status 6 when the rollout waits for approval or is paused")
+	cmd.Flags().BoolVar(&f.abortOnCancel, "abort-on-cancel", false, when+"Ctrl-C and SIGTERM order an abort and wait for its end (default: they leave the rollout alone)")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json (one object at the end) or jsonl (one object an event, and that one)")
+}
+
+// validate refuses other outputs.
+func (f *waitFlags) validate() error {
+	if slices.Contains([]string{"text", "json", "jsonl"}, f.output) {
+		return nil
+	}
+	return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json, jsonl", f.output)}
+}
+
+func newWait(env Env) *cobra.Command {
+	var f waitFlags
+	var at natsFlags
+	var environment string
+	cmd := &cobra.Command{
+		Use:   "wait ROLLOUT|SERVICE",
+		Short: "Follow a rollout to its end, and exit as it ended",
+		Long: "Wait attaches to a rollout, also to one that has ended. Of a service it is the one under way, or else the last one: a release\n" +
+			"that was published a moment ago may not be it yet, so follow that with serin release --wait.\n" + waitStatuses,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.validate(); err != nil {
+				return err
+			}
+			if err := (deployments.Slot{Environment: environment, Service: "any"}).Validate(); err != nil {
+				return exitError{code: exitUsage, err: err}
+			}
+			r, err := at.dial(cmd.Context(), env)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			w := &waiter{env: env, flags: f, begin: env.Now(), command: r.client().Command}
+			return attach(cmd.Context(), r, w, environment, args[0])
+		},
+	}
+	at.add(cmd)
+	cmd.Flags().StringVar(&environment, "env", deployments.DefaultEnvironment, "environment")
+	f.add(cmd, "")
+	return cmd
+}
+
+// lookBack is how far behind the newest event following begins: whoever answers may be a little behind with the journal.
+const lookBack = 10_000
+
+// attach follows what a person named.
+func attach(ctx context.Context, r *remote, w *waiter, environment, name string) error {
+	e, past, err := r.named(ctx, environment, name)
+	switch {
+	case errors.Is(err, jetstream.ErrNobody), errors.Is(err, nats.ErrConnectionClosed):
+		return exitError{code: exitUnreachable, err: err}
+	case err != nil:
+		return err
+	case past != nil:
+		return w.finish(*w.past(*past))
+	case e.State.Rollout == nil:
+		w.rel.Slot = deployments.Slot{Environment: environment, Service: name}
+		return w.finish(result{Outcome: "nothing to wait for", Exit: exitNotAccepted,
+			Reason: fmt.Sprintf("%s has no service or rollout %q that releases are known of: `serin status` lists services, `serin history SERVICE -o json` rollouts", environment, name)})
+	}
+	if end := w.at(e); end != nil {
+		return w.finish(*end)
+	}
+	events := jetstream.Events{JS: r.js, Names: r.names}
+	from, err := events.LatestOf(ctx, e.Slot)
+	if err != nil {
+		return exitError{code: exitUnreachable, err: err}
+	}
+	return w.wait(ctx, events, from-min(from, lookBack), nil)
+}
+
+// named is the slot's newest entry when name is a service or its newest rollout, or the summary of an older rollout. Where
+// there is neither, the entry is zero. A rollout's id begins with its service, and both may have dashes.
+func (r *remote) named(ctx context.Context, environment, name string) (deployments.Entry, *deployments.Summary, error) {
+	var refused error // a user may see one service, and not those of other names
+	for i := len(name); i > 0; i-- {
+		s := deployments.Slot{Environment: environment, Service: name[:i]}
+		if i < len(name) && name[i] != '-' || s.Validate() != nil {
+			continue
+		}
+		e, err := r.reader().Last(ctx, s)
+		switch {
+		case errors.Is(err, nats.ErrPermissionViolation):
+			refused = err
+		case err != nil:
+			return deployments.Entry{}, nil, err
+		case e.State.Rollout == nil:
+		case i == len(name), e.State.Rollout.ID == name:
+			return e, nil, nil
+		default:
+			if past, err := r.past(ctx, s, name); past != nil || err != nil {
+				return deployments.Entry{}, past, err
 			}
 		}
-	})
-	if err == nil {
-		err = r.nc.Flush()
 	}
-	return out, err
+	return deployments.Entry{}, nil, refused
 }
 
-// wait follows events until the rollout has ended. Transient states never end it; Ctrl-C leaves the rollout alone.
-func (w *waiter) wait(ctx context.Context, events jetstream.Events, from uint64, letters <-chan *nats.Msg) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	heard, failed := w.follow(ctx, events, from)
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	accept := time.After(w.flags.accept)
-	var timeout <-chan time.Time
-	if w.flags.timeout > 0 {
-		timeout = time.After(w.flags.timeout)
+// past is the summary of a slot's rollout.
+func (r *remote) past(ctx context.Context, s deployments.Slot, rollout string) (*deployments.Summary, error) {
+	const most = 1000 // workers give fewer
+	all, err := r.reader().History(ctx, s, most)
+	if i := slices.IndexFunc(all, func(s deployments.Summary) bool { return s.Rollout == rollout }); i >= 0 {
+		return &all[i], nil
 	}
-	for {
-		select {
-		case e := <-heard:
-			if end, code := w.hear(e); end != nil {
-				return w.finish(*end, code)
-			}
-		case m := <-letters:
-			why, _ := url.PathUnescape(m.Header.Get(jetstream.HeaderReason))
-			return w.finish(result{Outcome: "refused", Reason: why}, exitNotAccepted)
-		case <-accept:
-			if w.last.Name == "" {
-				return w.finish(result{Outcome: "nobody took it in", Reason: fmt.Sprintf("within %v: is serin serve running?", w.flags.accept)}, exitNotAccepted)
-			}
-		case <-timeout:
-			return w.finish(w.timedOut())
-		case <-beat.C:
-			w.beat()
-		case err := <-failed:
-			if ctx.Err() != nil {
-				return w.finish(result{Outcome: "detached", Reason: "the rollout goes on"}, exitTimeout)
-			}
-			return err
-		}
+	if err != nil {
+		err = fmt.Errorf("look for %s in the history of %s: %w", rollout, s, err)
 	}
+	return nil, err
 }
 
-// follow hears the slot's events.
-func (w *waiter) follow(ctx context.Context, events jetstream.Events, from uint64) (<-chan deployments.Event, <-chan error) {
-	heard, failed := make(chan deployments.Event), make(chan error, 1)
-	go func() {
-		failed <- events.Follow(ctx, jetstream.Filter{Slot: w.flags.rel.Slot}, from, func(_ uint64, e deployments.Event) error {
-			select {
-			case heard <- e:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-	}()
-	return heard, failed
-}
-
-func (w *waiter) timedOut() (result, int) {
-	if w.unconfirmed {
-		return result{Outcome: "not confirmed", Reason: "the way back is still being tried"}, exitUnconfirmed
+// past is the result of a rollout before the slot's newest.
+func (w *waiter) past(s deployments.Summary) *result {
+	w.rel = deployments.Release{Slot: s.Slot, ID: s.Release, Version: s.Version}
+	w.rollout = s.Rollout
+	d := deployments.EventData{Outcome: s.Outcome, Cause: s.Cause, Reason: s.Reason}
+	if n := len(s.Confirmed); n > 0 {
+		d.Percent = s.Confirmed[n-1]
 	}
-	return result{Outcome: "timed out", Reason: "the rollout goes on"}, exitTimeout
-}
-
-func (w *waiter) beat() {
 	if w.flags.output == "text" {
-		fmt.Fprintf(w.env.Stdout, "%s  still going: %s\n", w.env.Now().UTC().Format(time.TimeOnly), clean(notify.Text(w.last)))
+		w.say(fmt.Sprintf("%s %s %s: ended %s", s.Slot, s.Version, s.Rollout, s.Ended.UTC().Format(time.DateTime)))
 	}
+	return ended(d)
 }
 
-// hear takes an event. It returns how it ended, once it has.
-func (w *waiter) hear(e deployments.Event) (*result, int) {
-	if end, code := w.turnedAway(e); end != nil {
-		return end, code
+// at takes in where a slot's rollout is. It returns how it ended, once it has.
+func (w *waiter) at(e deployments.Entry) *result {
+	roll := *e.State.Rollout
+	w.rel = deployments.Release{Slot: e.Slot, Version: roll.Version}
+	if e.State.Release != nil {
+		w.rel.ID = e.State.Release.ID
 	}
-	if !w.concerns(e) {
-		return nil, 0
+	w.rollout, w.seen, w.phase, w.paused, w.unconfirmed = roll.ID, e.Rev, roll.Phase, roll.Paused, roll.Outcome == steps.RestoreUnconfirmed
+	w.now = fmt.Sprintf("%s %s %s: %s for %s", e.Slot, roll.Version, roll.ID, phase(roll), age(w.env.Now(), roll.Since))
+	d := deployments.EventData{Outcome: roll.Outcome, Cause: roll.Cause, Percent: roll.Want.Percent()}
+	if roll.Failure != nil {
+		w.turned = roll.Failure.Reason
+		d.Reason, d.FromPercent = roll.Failure.Reason, roll.Failure.FromShare.Percent()
 	}
-	w.last = e
 	if w.flags.output == "text" {
-		fmt.Fprintf(w.env.Stdout, "%s  %s\n", e.Time.UTC().Format(time.TimeOnly), clean(notify.Text(e)))
+		w.say(w.now)
 	}
-	w.note(e)
-	if e.Data.Phase != steps.Ended || e.Data.Rollout != w.rollout {
-		return nil, 0
+	if roll.Phase == steps.Ended {
+		return ended(d)
 	}
-	r, code := ended(e.Data)
-	r.Reason = cmp.Or(w.turned, r.Reason)
-	return r, code
-}
-
-func (w *waiter) mine(e deployments.Event) bool { return e.Data.Release == w.flags.rel.ID }
-
-// turnedAway is the end of a release that never became a rollout.
-func (w *waiter) turnedAway(e deployments.Event) (*result, int) {
-	switch {
-	case e.Name == "release.rejected" && w.mine(e):
-		return &result{Outcome: "refused", Reason: e.Data.Reason}, exitNotAccepted
-	case e.Name == "release.superseded" && w.mine(e) && e.Data.Target != "":
-		return &result{Outcome: "superseded", Reason: e.Data.Reason}, exitSuperseded
-	}
-	return nil, 0
-}
-
-// concerns reports whether an event is about the release or its rollout, which it notes when it is accepted.
-func (w *waiter) concerns(e deployments.Event) bool {
-	switch {
-	case e.Name == "release.accepted" && w.mine(e):
-		w.rollout = e.Data.Rollout
-		return true
-	case e.Name == "release.duplicate" && w.mine(e):
-		w.rollout = cmp.Or(w.rollout, e.Data.Rollout) // the one this release is a duplicate of
-		return true
-	case e.Name == "release.queued" && w.mine(e):
-		return true
-	}
-	return w.rollout != "" && e.Data.Rollout == w.rollout && e.Name != ""
-}
-
-// note remembers what the end of the rollout will not say any more.
-func (w *waiter) note(e deployments.Event) {
-	switch e.Name {
-	case "rollback.failed":
-		w.unconfirmed = true
-	case "rollout.failed", "rollout.aborted", "rollout.not_ready", "release.superseded":
-		w.turned = e.Data.Reason
-	}
-}
-
-// ended is the result and the exit status of a rollout that is over.
-func ended(d deployments.EventData) (*result, int) {
-	r := &result{Outcome: string(d.Outcome), Cause: string(d.Cause), Reason: d.Reason, Percent: cmp.Or(d.FromPercent, d.Percent)}
-	switch {
-	case d.Outcome == steps.Promoted:
-		return r, exitOK
-	case d.Outcome == steps.RestoreUnconfirmed:
-		return r, exitUnconfirmed
-	case d.Cause == steps.ByPerson:
-		return r, exitAborted
-	case d.Cause == steps.BySuperseded:
-		return r, exitSuperseded
-	case d.Cause == steps.NotReady:
-		return r, exitNotAccepted
-	}
-	return r, exitRolledBack
+	return nil
 }

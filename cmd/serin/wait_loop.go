@@ -1,0 +1,268 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"golang.org/x/term"
+
+	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/deployments/jetstream"
+	"github.com/serin-cd/serin/steps"
+)
+
+const (
+	// heartbeat is how often a line is printed while nothing happens, so that CI does not take the job for dead.
+	heartbeat = time.Minute
+	// abortAgain is how often an abort is ordered that nobody has obeyed yet.
+	abortAgain = 2 * time.Second
+)
+
+// waiter follows one release, or its rollout, to the end.
+type waiter struct {
+	env     Env
+	flags   waitFlags
+	rel     deployments.Release
+	accept  time.Duration // how long somebody may take to take the release in; 0: it is a rollout already
+	begin   time.Time
+	command func(ctx context.Context, s deployments.Slot, verb string, body any) (jetstream.Reply, error)
+
+	rollout     string // once it is accepted
+	seen        uint64 // the rollout's revision that is known already
+	caughtUp    bool   // what was stored when the wait began has been heard
+	phase       steps.Phase
+	paused      bool
+	unconfirmed bool
+	turned      string // why the rollout turned back, once it has
+	now         string // the last thing that was heard, in words
+
+	cancelled bool // and an abort is to be ordered
+	ordered   bool // the abort was obeyed
+	refusal   string
+}
+
+// news is what a waiter hears.
+type news struct {
+	heard   <-chan deployments.Event
+	letters <-chan *nats.Msg // the release's dead letter
+	failed  <-chan error     // why there will be no more news
+}
+
+// deadLetters hears of the release's dead letter, if there will be one.
+func (r *remote) deadLetters(s deployments.Slot, id string) (<-chan *nats.Msg, error) {
+	out := make(chan *nats.Msg, 1)
+	_, err := r.nc.Subscribe(r.names.Subject("refused", s.Subject()), func(m *nats.Msg) {
+		if got, err := url.PathUnescape(m.Header.Get(jetstream.HeaderID)); err == nil && got == id {
+			select {
+			case out <- m:
+			default:
+			}
+		}
+	})
+	if err == nil {
+		err = r.nc.Flush()
+	}
+	return out, err
+}
+
+// wait follows the slot's events until the rollout has ended.
+func (w *waiter) wait(ctx context.Context, events jetstream.Events, from uint64, letters <-chan *nats.Msg) error {
+	following, stop := context.WithCancel(context.WithoutCancel(ctx)) // an abort that a cancel orders is followed too
+	heard, failed := make(chan deployments.Event), make(chan error, 1)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer stop()
+	reading.Go(func() {
+		failed <- events.Follow(following, jetstream.Filter{Slot: w.rel.Slot}, from, func(_ uint64, e deployments.Event) error {
+			select {
+			case heard <- e:
+				return nil
+			case <-following.Done():
+				return following.Err()
+			}
+		})
+	})
+	return w.listen(ctx, news{heard, letters, failed})
+}
+
+// listen takes news until they say how it ended. Transient states never end it.
+func (w *waiter) listen(ctx context.Context, n news) error {
+	beat, again := time.NewTicker(heartbeat), time.NewTicker(abortAgain)
+	defer beat.Stop()
+	defer again.Stop()
+	accept, timeout, cancelled := limit(w.accept), limit(w.flags.timeout), ctx.Done()
+	for {
+		var end *result
+		select {
+		case e := <-n.heard:
+			end = w.hear(e)
+		case m := <-n.letters:
+			why, _ := url.PathUnescape(m.Header.Get(jetstream.HeaderReason))
+			end = &result{Outcome: "refused", Reason: why, Exit: exitNotAccepted}
+		case <-accept:
+			end = w.notAccepted()
+		case <-timeout:
+			end = w.timedOut()
+		case <-cancelled:
+			cancelled = nil
+			end = w.cancel()
+		case <-beat.C:
+			w.beat()
+		case <-again.C:
+		case err := <-n.failed:
+			end = lost(err)
+		}
+		if end == nil {
+			end = w.abort(ctx)
+		}
+		if end != nil {
+			return w.finish(*end)
+		}
+	}
+}
+
+// limit is a timer that never fires where there is no limit.
+func limit(d time.Duration) <-chan time.Time {
+	if d <= 0 {
+		return nil
+	}
+	return time.After(d)
+}
+
+// lost is the result where no more can be heard.
+func lost(err error) *result {
+	r := &result{Outcome: "nothing more is heard", Reason: err.Error(), Exit: exitNo}
+	if errors.Is(err, nats.ErrConnectionClosed) {
+		r.Exit = exitUnreachable
+	}
+	return r
+}
+
+// hear takes an event. It returns how it ended, once it has; the zero Event says that all that was stored has been heard.
+func (w *waiter) hear(e deployments.Event) *result {
+	if e.Name == "" {
+		w.caughtUp = true
+		return w.held()
+	}
+	if end := w.turnedAway(e); end != nil {
+		return end
+	}
+	if !w.concerns(e) {
+		return nil
+	}
+	w.tell(e)
+	if e.Data.Rollout != w.rollout || w.rollout == "" {
+		return nil
+	}
+	w.note(e)
+	if w.phase == steps.Ended {
+		r := ended(e.Data)
+		r.Reason = cmp.Or(w.turned, r.Reason)
+		return r
+	}
+	return w.held()
+}
+
+// held is the end of a wait that is to end while the rollout does not go on by itself.
+func (w *waiter) held() *result {
+	switch {
+	case w.cancelled:
+		if w.unconfirmed {
+			return w.timedOut()
+		}
+	case !w.flags.exitOnPause || !w.caughtUp:
+	case w.phase == steps.AwaitingApproval:
+		return &result{Outcome: "waiting", Reason: "for approval: `serin approve " + w.rel.Service + " --env " + w.rel.Environment + "`; " + w.again(), Exit: exitPaused}
+	case w.paused:
+		return &result{Outcome: "waiting", Reason: "paused: `serin resume " + w.rel.Service + " --env " + w.rel.Environment + "`; " + w.again(), Exit: exitPaused}
+	}
+	return nil
+}
+
+func (w *waiter) mine(e deployments.Event) bool { return e.Data.Release == w.rel.ID }
+
+// turnedAway is the end of a release that never became a rollout.
+func (w *waiter) turnedAway(e deployments.Event) *result {
+	switch {
+	case w.rollout != "" || !w.mine(e):
+	case e.Name == "release.rejected":
+		return &result{Outcome: "refused", Reason: e.Data.Reason, Exit: exitNotAccepted}
+	case e.Name == "release.superseded" && e.Data.Target != "":
+		return &result{Outcome: "superseded", Reason: e.Data.Reason, Exit: exitSuperseded}
+	}
+	return nil
+}
+
+// concerns reports whether an event is news about the release or its rollout, which it notes when it is accepted.
+func (w *waiter) concerns(e deployments.Event) bool {
+	if w.rollout == "" && w.mine(e) {
+		switch e.Name {
+		case "release.accepted", "release.duplicate": // the rollout it is a duplicate of
+			w.rollout = e.Data.Rollout
+			return true
+		case "release.queued":
+			return true
+		}
+	}
+	return w.rollout != "" && e.Data.Rollout == w.rollout && e.Data.Rev > w.seen
+}
+
+// note remembers where the rollout is, and what its end will not say any more.
+func (w *waiter) note(e deployments.Event) {
+	w.phase, w.unconfirmed = e.Data.Phase, e.Data.Outcome == steps.RestoreUnconfirmed
+	switch {
+	case e.Name == "rollout.paused":
+		w.paused = true
+	case e.Name == "rollout.resumed":
+		w.paused = false
+	case e.Name == "release.superseded" && e.Data.Target != "": // one that waited behind this rollout
+	case slices.Contains([]string{"rollout.failed", "rollout.aborted", "rollout.not_ready", "release.superseded"}, e.Name):
+		w.turned, w.paused = e.Data.Reason, false
+	}
+}
+
+// cancel is what Ctrl-C and SIGTERM do: they leave the rollout alone, unless an abort is wanted.
+func (w *waiter) cancel() *result {
+	if w.flags.abortOnCancel {
+		w.cancelled = true
+		w.say("cancelled: ordering an abort, and waiting for its end")
+		return w.held()
+	}
+	r := w.timedOut()
+	if r.Exit == exitTimeout {
+		r.Outcome = "detached"
+	}
+	return r
+}
+
+// abort orders the abort that a cancel asks for, as soon as there is a rollout and until somebody obeys. One that is on
+// its way back needs none.
+func (w *waiter) abort(ctx context.Context) *result {
+	if !w.cancelled || w.ordered || w.rollout == "" || w.phase == steps.Reverting || w.phase == steps.Recovering {
+		return nil
+	}
+	order := steps.Command{Verb: steps.Abort, Rollout: w.rollout, By: w.env.Getenv("USER"), Reason: "who waited for it was cancelled"}
+	reply, err := w.command(context.WithoutCancel(ctx), w.rel.Slot, string(order.Verb), order)
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		return &result{Outcome: "not aborted", Reason: err.Error() + "; " + w.again(), Exit: exitTimeout}
+	}
+	w.ordered = err == nil && reply.OK
+	if err == nil && !reply.OK && reply.Error != w.refusal {
+		w.refusal = reply.Error
+		w.say("abort refused: " + reply.Error)
+	}
+	return nil
+}
+
+func onTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

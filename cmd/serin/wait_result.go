@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/deployments/notify"
+	"github.com/serin-cd/serin/steps"
+)
+
+// result is how a wait ended: the last line with -o json and -o jsonl.
+type result struct {
+	Service     string  `json:"service"`
+	Environment string  `json:"environment"`
+	Version     string  `json:"version"`
+	Release     string  `json:"release"`
+	Rollout     string  `json:"rollout,omitempty"`
+	Outcome     string  `json:"outcome"`
+	Cause       string  `json:"cause,omitempty"`
+	Reason      string  `json:"reason,omitempty"`
+	Percent     float64 `json:"percent"` // of traffic when it was decided
+	Seconds     float64 `json:"seconds"`
+	Exit        int     `json:"exit"`
+}
+
+// finish says how the wait ended.
+func (w *waiter) finish(r result) error {
+	r.Service, r.Environment, r.Version, r.Release = w.rel.Service, w.rel.Environment, w.rel.Version, w.rel.ID
+	r.Rollout, r.Seconds = w.rollout, w.env.Now().Sub(w.begin).Seconds()
+	if w.flags.output != "text" {
+		if err := json.NewEncoder(w.env.Stdout).Encode(r); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.Exit == exitOK:
+		return nil
+	case w.flags.output != "text":
+		return exitError{code: r.Exit}
+	case r.Reason != "":
+		return exitError{code: r.Exit, err: fmt.Errorf("%s: %s", r.Outcome, clean(r.Reason))}
+	}
+	return exitError{code: r.Exit, err: errors.New(r.Outcome)}
+}
+
+// ended is the result of a rollout that is over.
+func ended(d deployments.EventData) *result {
+	r := &result{Outcome: string(d.Outcome), Cause: string(d.Cause), Reason: d.Reason, Percent: cmp.Or(d.FromPercent, d.Percent)}
+	switch {
+	case d.Outcome == steps.Promoted:
+		r.Exit = exitOK
+	case d.Outcome == steps.RestoreUnconfirmed:
+		r.Exit = exitUnconfirmed
+	case d.Cause == steps.ByPerson:
+		r.Exit = exitAborted
+	case d.Cause == steps.BySuperseded:
+		r.Exit = exitSuperseded
+	case d.Cause == steps.NotReady:
+		r.Exit = exitNotAccepted
+	default:
+		r.Exit = exitRolledBack
+	}
+	return r
+}
+
+// timedOut is the result of a wait that ends before the rollout does.
+func (w *waiter) timedOut() *result {
+	if w.unconfirmed {
+		return &result{Outcome: "not confirmed", Reason: "the way back is still being tried: " + w.again(), Exit: exitUnconfirmed}
+	}
+	return &result{Outcome: "timed out", Reason: "the rollout goes on: " + w.again(), Exit: exitTimeout}
+}
+
+// again is how to go on where this wait ends.
+func (w *waiter) again() string {
+	if w.rollout == "" {
+		return fmt.Sprintf("`serin status %s --env %s` says where it is", w.rel.Service, w.rel.Environment)
+	}
+	return fmt.Sprintf("`serin wait %s --env %s` follows it again", w.rollout, w.rel.Environment)
+}
+
+func (w *waiter) notAccepted() *result {
+	if w.now != "" {
+		return nil
+	}
+	return &result{Outcome: "nobody took it in", Reason: fmt.Sprintf("within %v: is serin serve running?", w.accept), Exit: exitNotAccepted}
+}
+
+// line is an event with -o jsonl.
+type line struct {
+	Event    string                `json:"event"`
+	ID       string                `json:"id"`
+	Time     time.Time             `json:"time"`
+	Severity deployments.Severity  `json:"severity"`
+	Data     deployments.EventData `json:"data"`
+}
+
+// tell shows an event.
+func (w *waiter) tell(e deployments.Event) {
+	w.now = clean(notify.Text(e))
+	switch w.flags.output {
+	case "text":
+		fmt.Fprintf(w.env.Stdout, "%s  %s\n", e.Time.UTC().Format(time.TimeOnly), w.now)
+	case "jsonl":
+		_ = json.NewEncoder(w.env.Stdout).Encode(line{e.Name, e.ID, e.Time, e.Severity, e.Data}) // the last line's error is told
+	}
+}
+
+// say shows a line that is no event: beside JSON on stderr.
+func (w *waiter) say(text string) {
+	out := w.env.Stdout
+	if w.flags.output != "text" {
+		out = w.env.Stderr
+	}
+	fmt.Fprintf(out, "%s  %s\n", w.env.Now().UTC().Format(time.TimeOnly), clean(text))
+}
+
+// beat says that nothing happens, where nobody sees a screen.
+func (w *waiter) beat() {
+	if !onTerminal(w.env.Stdout) {
+		w.say("still going: " + cmp.Or(w.now, "not taken in yet"))
+	}
+}
