@@ -78,6 +78,7 @@ func newRoot(env Env) *cobra.Command {
 		newSchema(env),
 		newAck(env),
 		newFlags(env),
+		newEvents(env),
 		newDLQ(env),
 		newVersion(env),
 	)
