@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -161,9 +162,9 @@ func (w *waiter) past(s deployments.Summary) *result {
 // at takes in where a slot's rollout is. It returns how it ended, once it has.
 func (w *waiter) at(e deployments.Entry) *result {
 	roll := *e.State.Rollout
-	w.rel = deployments.Release{Slot: e.Slot, Version: roll.Version}
+	w.rel.Slot, w.rel.Version = e.Slot, roll.Version
 	if e.State.Release != nil {
-		w.rel.ID = e.State.Release.ID
+		w.rel.ID = cmp.Or(w.rel.ID, e.State.Release.ID)
 	}
 	w.rollout, w.seen, w.phase, w.paused, w.unconfirmed = roll.ID, e.Rev, roll.Phase, roll.Paused, roll.Outcome == steps.RestoreUnconfirmed
 	w.now = fmt.Sprintf("%s %s %s: %s for %s", e.Slot, roll.Version, roll.ID, phase(roll), age(w.env.Now(), roll.Since))

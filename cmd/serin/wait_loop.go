@@ -34,6 +34,7 @@ type waiter struct {
 	accept  time.Duration // how long somebody may take to take the release in; 0: it is a rollout already
 	begin   time.Time
 	command func(ctx context.Context, s deployments.Slot, verb string, body any) (jetstream.Reply, error)
+	last    func() (deployments.Entry, error) // of the slot; to find what the release is a duplicate of
 
 	rollout     string // once it is accepted
 	seen        uint64 // the rollout's revision that is known already
@@ -105,8 +106,7 @@ func (w *waiter) listen(ctx context.Context, n news) error {
 		case e := <-n.heard:
 			end = w.hear(e)
 		case m := <-n.letters:
-			why, _ := url.PathUnescape(m.Header.Get(jetstream.HeaderReason))
-			end = &result{Outcome: "refused", Reason: why, Exit: exitNotAccepted}
+			end = refused(m)
 		case <-accept:
 			end = w.notAccepted()
 		case <-timeout:
@@ -127,6 +127,12 @@ func (w *waiter) listen(ctx context.Context, n news) error {
 			return w.finish(*end)
 		}
 	}
+}
+
+// refused is the result of a release that became a dead letter.
+func refused(m *nats.Msg) *result {
+	why, _ := url.PathUnescape(m.Header.Get(jetstream.HeaderReason))
+	return &result{Outcome: "refused", Reason: why, Exit: exitNotAccepted}
 }
 
 // limit is a timer that never fires where there is no limit.
@@ -155,6 +161,12 @@ func (w *waiter) hear(e deployments.Event) *result {
 	if end := w.turnedAway(e); end != nil {
 		return end
 	}
+	if e.Name == "release.duplicate" && w.rollout == "" && w.mine(e) {
+		if last, err := w.last(); err == nil && last.State.Rollout != nil {
+			w.tell(e)
+			return w.duplicate(last)
+		}
+	}
 	if !w.concerns(e) {
 		return nil
 	}
@@ -169,6 +181,25 @@ func (w *waiter) hear(e deployments.Event) *result {
 		return r
 	}
 	return w.held()
+}
+
+// duplicate takes in what the release is a duplicate of: the slot's rollout, one that waits for the slot, or what is
+// promoted already, behind which another version may have been taken back.
+func (w *waiter) duplicate(last deployments.Entry) *result {
+	s := last.State
+	i := slices.IndexFunc(s.Queue, func(q deployments.Queued) bool { return q.Release.Version == w.rel.Version })
+	switch {
+	case s.Rollout.Version == w.rel.Version:
+		if end := w.at(last); end != nil {
+			return end
+		}
+		return w.held()
+	case i >= 0:
+		w.rel.ID = s.Queue[i].Release.ID
+	case s.Stable == w.rel.Version:
+		return &result{Outcome: string(steps.Promoted), Reason: "promoted before", Percent: 100}
+	}
+	return nil
 }
 
 // held is the end of a wait that is to end while the rollout does not go on by itself.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"go.uber.org/goleak"
 
 	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/deployments/jetstream"
@@ -248,53 +247,37 @@ func TestNewsOfAnotherReleaseEndNoWait(t *testing.T) {
 	})
 }
 
+func TestAWaitForADuplicateFollowsWhatItIsADuplicateOf(t *testing.T) {
+	rollout := func(version string, phase steps.Phase, o steps.Outcome) *steps.Rollout {
+		return &steps.Rollout{ID: "checkout-" + version + "-1", Version: version, Phase: phase, Outcome: o, Paused: phase == steps.Baking}
+	}
+	for name, c := range map[string]struct {
+		state   deployments.State
+		want    *result
+		rollout string
+		release string
+	}{
+		"under way and paused":  {deployments.State{Rollout: rollout("1.1.0", steps.Baking, "")}, &result{Exit: exitPaused}, "checkout-1.1.0-1", "r1"},
+		"over":                  {deployments.State{Rollout: rollout("1.1.0", steps.Ended, steps.Restored)}, &result{Exit: exitRolledBack}, "checkout-1.1.0-1", "r1"},
+		"promoted, then others": {deployments.State{Rollout: rollout("1.2.0", steps.Ended, steps.Restored), Stable: "1.1.0"}, &result{Exit: exitOK}, "", "r1"},
+		"waiting": {deployments.State{Rollout: rollout("1.0.0", steps.Baking, ""), Queue: []deployments.Queued{{Release: deployments.Release{ID: "r0", Version: "1.1.0"}}}},
+			nil, "", "r0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &waiter{env: Env{Stdout: io.Discard, Now: time.Now}, flags: waitFlags{output: "text", exitOnPause: true}, rel: deployments.Release{ID: "r1", Version: "1.1.0"},
+				caughtUp: true, last: func() (deployments.Entry, error) { return deployments.Entry{Rev: 3, State: c.state}, nil }}
+			got := w.hear(deployments.Event{Name: "release.duplicate", Data: deployments.EventData{Release: "r1", Rollout: c.state.Rollout.ID, Phase: c.state.Rollout.Phase}})
+			if (got == nil) != (c.want == nil) || got != nil && got.Exit != c.want.Exit || w.rollout != c.rollout || w.rel.ID != c.release {
+				t.Errorf("%+v, rollout %q, release %q", got, w.rollout, w.rel.ID)
+			}
+		})
+	}
+}
+
 func TestAClosedConnectionEndsAWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWaited(t.Context(), waitFlags{output: "text"})
 		w.failed <- nats.ErrConnectionClosed
 		w.ends(t, exitUnreachable, "connection closed")
-	})
-}
-
-func TestWaitAttachesToARolloutUnderWayAndLongAfterItsEnd(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	t.Run("with a daemon", func(t *testing.T) {
-		o := newOrdered(t)
-		exits := func(want int, words string, args ...string) {
-			t.Helper()
-			if code, said := o.serin(args...); code != want || !strings.Contains(said, words) {
-				t.Errorf("serin %s: %d, not %d with %q: %s", strings.Join(args, " "), code, want, words, said)
-			}
-		}
-		exits(exitNotAccepted, "serin history", "wait", "cart")
-		exits(exitUsage, "not one of text, json, jsonl", "wait", "cart", "-o", "yaml")
-		o.do("flags", "set", "cart-version", "1.0.0")
-		exits(exitTimeout, "the rollout goes on", "release", "cart", "1.1.0", "--wait", "--timeout", "1s")
-		first := o.until("cart", in(steps.Baking)).Rollout
-		o.do("pause", "cart")
-		exits(exitPaused, "serin resume cart", "wait", "cart", "--exit-on-pause")
-		exits(exitPaused, "serin resume cart", "wait", first, "--exit-on-pause")
-
-		live, out := o.env, &strings.Builder{}
-		live.Stdout, live.Stderr = out, out
-		code := make(chan int, 1)
-		go func() { code <- run(t.Context(), []string{"wait", "cart", "--data", "data", "-o", "jsonl"}, live) }()
-		o.do("abort", "cart", "--by", "ada", "--reason", "wrong build")
-		if got := <-code; got != exitAborted || !strings.Contains(out.String(), `"reason":"wrong build"`) {
-			t.Errorf("%d: %s", got, out)
-		}
-		exits(exitAborted, "wrong build", "wait", "cart")
-		o.do("release", "cart", "1.2.0")
-		if second := o.until("cart", in(steps.Baking)).Rollout; second == first {
-			t.Fatal("no second rollout")
-		}
-		exits(exitAborted, "wrong build", "wait", first)
-		exits(exitNotAccepted, "nothing to wait for", "wait", "cart-1.3.0-00000000")
-	})
-	t.Run("without one", func(t *testing.T) {
-		env := Env{Stdout: io.Discard, Stderr: io.Discard, Getenv: func(string) string { return "" }, Now: time.Now, Dir: t.TempDir()}
-		if code := run(t.Context(), []string{"wait", "cart", "--data", "data"}, env); code != exitUnreachable {
-			t.Errorf("exit status %d", code)
-		}
 	})
 }
