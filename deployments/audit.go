@@ -10,7 +10,7 @@ import (
 )
 
 // FlagChange is the record of one change of a flag: what was there and what is, who wanted it and why, what the system that
-// keeps it said, and what users were then seen to get.
+// keeps it said, and what users were then seen to get. It is told after the deed: a worker that dies between the two leaves none.
 type FlagChange struct {
 	At          time.Time       `json:"at"`
 	Environment string          `json:"environment"`

@@ -1,7 +1,8 @@
 // Package flags answers: who sees it?
 //
-// A [Flag] is one feature flag in flagd's flag-definition JSON, as a value. Edits ([Ramp], [Kill], [Reset]) take a flag
-// and return the next one; fields Serin does not know survive every edit. [Flag.Evaluate] answers for one user by
+// A [Flag] is one feature flag in flagd's flag-definition JSON, as a value. Edits ([Ramp], [Kill], [KillByHand],
+// [Reset]) take a flag and return the next one; fields Serin does not know survive every edit. An [Audience] gets what is
+// ramped whatever the share is. A [Source] names the system that keeps a policy's flags, where it is not Serin itself. [Flag.Evaluate] answers for one user by
 // flagd's resolution order, with flagd's present bucketing. A [Store] keeps flags, [Apply] carries an edit into it by
 // compare-and-set, and a [Confirmer] tells by evaluation whether the source now serves what was wanted.
 //

@@ -1,7 +1,8 @@
 // Package rules answers: what does healthy mean?
 //
-// A [Rule] is a ratio of bad events to all, or the value of a query, with its limits; a [Set] is the rules of one
-// policy, read by [ParseSet] from YAML. A [Template] is PromQL with {{name}} variables. A [Schedule] says when a rule is
+// A [Rule] is a ratio of bad events to all, or the value of a query, with its limits; an [Alert] is a Prometheus alerting
+// rule as it stands, whose expression is asked without its comparison. A [Set] is the rules of one policy, read by
+// [ParseSet] from YAML. A [Template] is PromQL with {{name}} variables. A [Schedule] says when a rule is
 // read, and [Set.NextDue] and [Set.Due] say so for all of them.
 //
 //	YAML ─ ParseSet ─► Set ─ NextDue, Due ─► names of rules ─► Template.Render(Vars) ─► query
