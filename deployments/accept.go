@@ -128,7 +128,7 @@ func (s State) begin(q Queued, p Policy, now time.Time) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("begin the rollout of %s %s: %w", q.Release.Slot, q.Release.Version, err)
 	}
-	s.Rollout, s.Release, s.Policy, s.Source = &r, &q.Release, q.Policy, p.sourceURL()
+	s.Rollout, s.Release, s.Policy, s.Source, s.Accounts = &r, &q.Release, q.Policy, p.sourceURL(), p.accounts()
 	return s, nil
 }
 

@@ -24,6 +24,7 @@ type State struct {
 	Source     string         `json:"source,omitempty"`     // the policy's own Prometheus, for links; no secrets
 	Stable     string         `json:"stable,omitempty"`     // the last promoted version
 	Queue      []Queued       `json:"queue,omitempty"`      // releases that wait for the slot, at most MaxQueue
+	Accounts   *Accounts      `json:"accounts,omitempty"`   // what reports need of the policy it runs by
 	Generation uint64         `json:"generation,omitempty"` // counts the slot's rollouts: a later one fences off an earlier
 }
 

@@ -28,6 +28,7 @@ type Policy struct {
 	Ready        Ready        // what must hold before the first exposure, within Plan.ReadyWithin
 	FirstRelease bool         // a deployer may be asked to take back a release that nothing was promoted before
 	OnNewRelease OnNewRelease // Supersede by default
+	Value        *Money       // what a request is worth, for reports; nil: not said
 }
 
 // DefaultEnvironment is the environment of a policy or release that names none.
@@ -57,7 +58,8 @@ func ParsePolicies(file string, text []byte) ([]Policy, diag.Findings) {
 
 func parsePolicy(doc yamldoc.Value) Policy {
 	m := doc.MapWith(keyCures, "apiVersion", "service", "environment", "prometheus", "traffic", "diluted", "flags", "steps", "defaults", "vars", "rules",
-		"on_failure", "on_promote", "on_new_release", "first_release", "ready", "advance", "freeze", "confirm_within", "recovery")
+		"on_failure", "on_promote", "on_new_release", "first_release", "ready", "advance", "freeze", "confirm_within", "recovery",
+		"value_per_request")
 	p := Policy{Slot: Slot{Environment: DefaultEnvironment}, OnNewRelease: Supersede}
 	if !m.IsMap() {
 		return p
@@ -79,6 +81,7 @@ func parsePolicy(doc yamldoc.Value) Policy {
 	}
 	word, ok := m.Get("first_release").Word("allow", "refuse")
 	p.FirstRelease = ok && word == "allow"
+	p.Value = parseValue(m.Get("value_per_request"))
 	p.Plan = parsePlan(m, p.Flags)
 	p.Plan.Rules = p.Rules.Tolerances()
 	p.parseReady(m.Get("ready"))

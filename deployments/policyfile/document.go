@@ -25,6 +25,7 @@ type Document struct {
 	Freeze        []Freeze        `yaml:"freeze,omitempty" default:"never" doc:"Times in which no step begins."`
 	ConfirmWithin Duration        `yaml:"confirm_within,omitempty" default:"2m" doc:"How long a change of traffic or an action may take to be confirmed; then a person is told."`
 	Recovery      Duration        `yaml:"recovery,omitempty" default:"5m" doc:"How long failed rules are watched after a rollback, until they are healthy."`
+	Value         Money           `yaml:"value_per_request,omitempty" default:"nothing is said of money" doc:"What a request is worth, as in 0.12 EUR: serin report says by it what a rollback has saved."`
 }
 
 // Prometheus is the server that is asked. Secrets are named by file.

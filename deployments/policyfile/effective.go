@@ -22,6 +22,9 @@ func Effective(p deployments.Policy) Document {
 		OnNewRelease: string(p.OnNewRelease), FirstRelease: "refuse", Ready: ready(p),
 		ConfirmWithin: duration(p.Plan.ConfirmWithin), Recovery: duration(p.Plan.Recovery), Vars: texts(p.Vars),
 	}
+	if p.Value != nil {
+		d.Value = Money(p.Value.String())
+	}
 	if p.FirstRelease {
 		d.FirstRelease = "allow"
 	}

@@ -35,6 +35,8 @@ type (
 	Query string
 	// URL is an http or https URL.
 	URL string
+	// Money is an amount and its currency: 0.12 EUR.
+	Money string
 )
 
 // MarshalYAML writes the number bare.
@@ -131,5 +133,7 @@ func (Text) shape(n *node) { n.Type, n.Pattern = []string{"string", "number", "b
 func (Name) shape(n *node) { n.Type, n.Pattern = []string{"string", "integer"}, nameForm }
 
 func (Query) shape(n *node) { n.Type, n.Pattern = "string", `\S` }
+
+func (Money) shape(n *node) { n.Type, n.Pattern = "string", `^[0-9]{1,9}(\.[0-9]{1,9})? +[A-Z]{3}$` }
 
 func (URL) shape(n *node) { n.Type, n.Pattern = "string", `^https?://.` }
