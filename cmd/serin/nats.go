@@ -24,17 +24,37 @@ const defaultData = ".serin"
 // command line: every user of a machine can list those.
 type natsFlags struct {
 	natsAccess
-	context, tokenFile, passwordFile string
-	data, prefix                     string
+	context      string
+	config       string // the file
+	data, prefix string
+	layers       []natsLayer // where the access came from, first first
 }
 
 // natsAccess is where a NATS is and who we are there. Files are paths as given.
 type natsAccess struct {
-	url                   string
-	token, user, password string
-	creds, nkey           string // files
-	ca, cert, key         string // files
-	inbox                 string
+	url                     string
+	token, user, password   string
+	tokenFile, passwordFile string
+	creds, nkey             string // files
+	ca, cert, key           string // files
+	inbox                   string
+}
+
+// natsLayer is one place that says something about the access.
+type natsLayer struct {
+	says func(what string) string // where in it something is named
+	natsAccess
+}
+
+// named is the place of that name, whatever it says.
+func named(place string) func(string) string { return func(string) string { return place } }
+
+// byFile is the name of a thing that only a file may hold, which is the name of the file.
+func byFile(what string) string {
+	if what == "token" || what == "password" {
+		return what + "-file"
+	}
+	return what
 }
 
 // add gives a command the flags. Without any of them it talks to the server that runs on the data directory.
@@ -52,13 +72,46 @@ func (f *natsFlags) add(cmd *cobra.Command) {
 	text(&f.key, "key", "PEM file with the client certificate's key (default: SERIN_KEY)")
 	text(&f.inbox, "inbox", "prefix of replies (default: SERIN_INBOX, else _INBOX.USER where a user is named)")
 	text(&f.prefix, "prefix", `what subjects begin with (default "serin")`)
+	text(&f.config, "config", "configuration file (default: SERIN_CONFIG, else serin.yaml here, ~/.config/serin/config.yaml or "+systemConfig+")")
 	cmd.Flags().StringVar(&f.data, "data", defaultData, "data directory of the embedded server")
 }
 
-// resolve takes in the environment and the context: what a flag says goes first, then what the environment does.
+// resolve takes in the environment, the configuration file and the context: what a flag says goes first, then what the
+// environment does.
 func (f *natsFlags) resolve(env Env) error {
 	if jetstream.RedactURL(f.url) != f.url {
 		return errors.New("--nats must be a URL without a user, a password or a token: everybody on this machine can read it; use --user and --password-file, --token-file, or SERIN_NATS")
+	}
+	get := env.Getenv
+	f.layers = []natsLayer{{func(what string) string { return "--" + byFile(what) }, f.natsAccess}, {variable, natsAccess{
+		url: get("SERIN_NATS"), token: get("SERIN_TOKEN"), user: get("SERIN_USER"), password: get("SERIN_PASSWORD"), creds: get("SERIN_CREDS"),
+		tokenFile: get("SERIN_TOKEN_FILE"), passwordFile: get("SERIN_PASSWORD_FILE"),
+		nkey: get("SERIN_NKEY"), ca: get("SERIN_CA"), cert: get("SERIN_CERT"), key: get("SERIN_KEY"), inbox: get("SERIN_INBOX"),
+	}}}
+	name := cmp.Or(f.context, get("SERIN_CONTEXT"))
+	if env.settings != nil {
+		there, context := env.settings.access()
+		if jetstream.RedactURL(there.url) != there.url {
+			return fmt.Errorf("%s: nats.url must be without a user, a password or a token: write user and password_file, or token_file", env.settings.path)
+		}
+		f.layers = append(f.layers, natsLayer{env.settings.says, there})
+		name = cmp.Or(name, context)
+	}
+	if name != "" {
+		there, err := readContext(env, name)
+		if err != nil {
+			return err
+		}
+		f.layers = append(f.layers, natsLayer{named("context " + name), there})
+	}
+	return f.merge(env)
+}
+
+// merge makes one access of the layers.
+func (f *natsFlags) merge(env Env) error {
+	f.natsAccess = natsAccess{}
+	for _, l := range f.layers {
+		f.natsAccess = f.over(l.natsAccess)
 	}
 	var err error
 	if f.token, err = secretIn(env, f.tokenFile, f.token); err != nil {
@@ -66,18 +119,6 @@ func (f *natsFlags) resolve(env Env) error {
 	}
 	if f.password, err = secretIn(env, f.passwordFile, f.password); err != nil {
 		return fmt.Errorf("read NATS password: %w", err)
-	}
-	get := env.Getenv
-	f.natsAccess = f.over(natsAccess{
-		url: get("SERIN_NATS"), token: get("SERIN_TOKEN"), user: get("SERIN_USER"), password: get("SERIN_PASSWORD"), creds: get("SERIN_CREDS"),
-		nkey: get("SERIN_NKEY"), ca: get("SERIN_CA"), cert: get("SERIN_CERT"), key: get("SERIN_KEY"), inbox: get("SERIN_INBOX"),
-	})
-	if name := cmp.Or(f.context, get("SERIN_CONTEXT")); name != "" {
-		there, err := readContext(env, name)
-		if err != nil {
-			return err
-		}
-		f.natsAccess = f.over(there)
 	}
 	if (f.cert == "") != (f.key == "") {
 		return errors.New("a client certificate needs both --cert and --key")
@@ -101,12 +142,13 @@ func (a natsAccess) over(b natsAccess) natsAccess {
 		out.cert, out.key = b.cert, b.key
 	}
 	from := a
-	if a.token+a.user+a.password+a.creds+a.nkey == "" {
+	if a.token+a.user+a.password+a.creds+a.nkey+a.tokenFile+a.passwordFile == "" {
 		from = b
 	}
 	out.token, out.user, out.password, out.creds, out.nkey = from.token, from.user, from.password, from.creds, from.nkey
-	if out.user != "" && out.password == "" && (b.user == "" || b.user == out.user) {
-		out.password = b.password
+	out.tokenFile, out.passwordFile = from.tokenFile, from.passwordFile
+	if out.user != "" && out.password+out.passwordFile == "" && (b.user == "" || b.user == out.user) {
+		out.password, out.passwordFile = b.password, b.passwordFile
 	}
 	return out
 }
@@ -129,16 +171,9 @@ func (f *natsFlags) dial(ctx context.Context, env Env) (*remote, error) {
 	if err := f.resolve(env); err != nil {
 		return nil, exitError{code: exitUsage, err: err}
 	}
-	o, url := f.client(env), f.url
-	if url == "" {
-		at, err := jetstream.ReadEndpoint(env.Path(f.data))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, exitError{code: exitUnreachable, err: err}
-		}
-		if err != nil {
-			return nil, err
-		}
-		url, o = at.URL, jetstream.ClientOptions{Name: o.Name, Token: at.Token, CA: o.CA, Inbox: o.Inbox}
+	url, o, err := f.where(env)
+	if err != nil {
+		return nil, err
 	}
 	nc, err := jetstream.Connect(ctx, url, o)
 	if err != nil {
@@ -150,6 +185,33 @@ func (f *natsFlags) dial(ctx context.Context, env Env) (*remote, error) {
 		return nil, err
 	}
 	return &remote{nc: nc, js: js, names: f.names()}, nil
+}
+
+// where is the NATS to connect to: the one that is named, the server that runs on the data directory, or else the one
+// that the nats command's own variables name. A daemon never looks at those: they were set for something else.
+func (f *natsFlags) where(env Env) (string, jetstream.ClientOptions, error) {
+	if f.url != "" {
+		return f.url, f.client(env), nil
+	}
+	at, missing := jetstream.ReadEndpoint(env.Path(f.data))
+	if missing == nil {
+		return at.URL, jetstream.ClientOptions{Name: "serin", Token: at.Token, CA: f.client(env).CA, Inbox: f.inbox}, nil
+	}
+	if !errors.Is(missing, fs.ErrNotExist) {
+		return "", jetstream.ClientOptions{}, missing
+	}
+	there, err := natsVariables(env)
+	if err == nil && there.url != "" {
+		f.layers = append(f.layers, there)
+		err = f.merge(env)
+	}
+	switch {
+	case err != nil:
+		return "", jetstream.ClientOptions{}, exitError{code: exitUsage, err: err}
+	case f.url == "":
+		return "", jetstream.ClientOptions{}, exitError{code: exitUnreachable, err: missing}
+	}
+	return f.url, f.client(env), nil
 }
 
 // remote is a serin that runs somewhere.

@@ -72,6 +72,23 @@ func readContext(env Env, name string) (natsAccess, error) {
 		nkey: file(c.Nkey), ca: file(c.CA), cert: file(c.Cert), key: file(c.Key), inbox: c.Inbox}, nil
 }
 
+// natsVariables is the access that the nats command's variables stand for.
+func natsVariables(env Env) (natsLayer, error) {
+	get := env.Getenv
+	if name := get("NATS_CONTEXT"); name != "" {
+		there, err := readContext(env, name)
+		return natsLayer{named("NATS_CONTEXT " + name), there}, err
+	}
+	says := func(what string) string {
+		if what == "nats" {
+			return "NATS_URL"
+		}
+		return "NATS_" + strings.ToUpper(what)
+	}
+	return natsLayer{says, natsAccess{url: get("NATS_URL"), token: get("NATS_TOKEN"), user: get("NATS_USER"), password: get("NATS_PASSWORD"),
+		creds: get("NATS_CREDS"), nkey: get("NATS_NKEY"), ca: get("NATS_CA"), cert: get("NATS_CERT"), key: get("NATS_KEY")}}, nil
+}
+
 func (c natsContext) unknown() string {
 	first := ""
 	for _, k := range []struct {

@@ -18,6 +18,8 @@ type Env struct {
 	Getenv         func(string) string
 	Now            func() time.Time
 	Dir            string // what relative paths start from; "" is the process's own directory
+
+	settings *settings // of the configuration file, once it is read
 }
 
 // Path is a path as a person gave it, seen from Dir.
@@ -48,19 +50,29 @@ func run(ctx context.Context, args []string, env Env) int {
 
 // newRoot is the command tree.
 func newRoot(env Env) *cobra.Command {
+	env.settings = new(settings)
 	root := &cobra.Command{
 		Use:               "serin",
 		Short:             "Takes a release to all traffic step by step, and takes it back when it is bad",
 		Version:           buildInfo().Version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return configure(cmd, env) },
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	root.SetVersionTemplate("serin {{.Version}}\n")
-	root.AddCommand(
+	root.AddCommand(commands(env)...)
+	root.AddCommand(newOrders(env)...)
+	ownErrors(root)
+	return root
+}
+
+// commands are those below the root, but for the orders.
+func commands(env Env) []*cobra.Command {
+	return []*cobra.Command{
 		newDemo(env),
 		newServe(env),
 		newSetup(env),
@@ -80,11 +92,9 @@ func newRoot(env Env) *cobra.Command {
 		newFlags(env),
 		newEvents(env),
 		newDLQ(env),
+		newConfig(env),
 		newVersion(env),
-	)
-	root.AddCommand(newOrders(env)...)
-	ownErrors(root)
-	return root
+	}
 }
 
 // Exit statuses that every command shares.
