@@ -125,6 +125,7 @@ func (g grants) ci() Role {
 	r := g.role("ci", g.scope)
 	r.service(g.n.Subject("release", g.slot), g.n.Subject("read", g.slot, readLast)) // what was released last tells a new attempt
 	r.signed(g.n, "cmd", g.slot+".abort")
+	r.service(g.n.Subject("read", g.slot, readHistory)) // a pipeline may come late, behind another rollout
 	r.stream(g.n.Subject("refused", g.slot))
 	g.follow(&r)
 	return r

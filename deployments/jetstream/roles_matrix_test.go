@@ -40,7 +40,7 @@ var mayPublish = map[string]string{
 	"serin.read." + others + ".events":  "",
 	"serin.read." + mine + ".last":      "ci operator viewer",
 	"serin.read." + others + ".last":    "",
-	"serin.read." + mine + ".history":   "operator viewer",
+	"serin.read." + mine + ".history":   "ci operator viewer",
 	"serin.read." + mine + ".journal":   "operator viewer",
 	"serin.read." + others + ".history": "",
 	"serin.slots":                       "",
