@@ -26,6 +26,7 @@ type Event struct {
 	Severity Severity
 	Subject  string // the subject it is published on, without the prefix: event.<env>.<service>.<name> or rollback.<env>.<service>
 	Data     EventData
+	Trace    Trace // of its release
 }
 
 // EventData is an event's body. It is self-contained: nobody has to ask back to understand it.

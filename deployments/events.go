@@ -51,8 +51,11 @@ func (t *teller) tell(name string, s Severity, target, reason string) *Event {
 	if target != "" {
 		id += "/" + target
 	}
-	t.events = append(t.events, Event{ID: id, Name: name, Slot: t.e.Slot, Time: t.e.At, Severity: s,
-		Subject: "event." + t.e.Slot.Subject() + "." + name, Data: d})
+	ev := Event{ID: id, Name: name, Slot: t.e.Slot, Time: t.e.At, Severity: s, Subject: "event." + t.e.Slot.Subject() + "." + name, Data: d}
+	if rel := t.e.State.Release; rel != nil {
+		ev.Trace = rel.Trace
+	}
+	t.events = append(t.events, ev)
 	return &t.events[len(t.events)-1]
 }
 
@@ -102,14 +105,14 @@ func (t *teller) release(in Released) {
 	}
 	ev := t.tell(name, severity, in.Release.ID, why)
 	ev.Data.Version, ev.Data.Release = in.Release.Version, in.Release.ID
-	ev.Data.Author, ev.Data.RunURL = in.Release.Author, in.Release.RunURL
+	ev.Data.Author, ev.Data.RunURL, ev.Trace = in.Release.Author, in.Release.RunURL, in.Release.Trace
 	if in.Answer == Accepted {
 		return
 	}
 	for _, q := range t.prev.Queue { // the newest release wins: those that waited before it are superseded
 		if in.Answer != Duplicate && !slices.ContainsFunc(t.e.State.Queue, func(o Queued) bool { return o.Release.ID == q.Release.ID }) && q.Release.ID != in.Release.ID {
 			old := t.tell("release.superseded", Info, q.Release.ID, "superseded by "+in.Release.Version)
-			old.Data.Version, old.Data.Release = q.Release.Version, q.Release.ID
+			old.Data.Version, old.Data.Release, old.Trace = q.Release.Version, q.Release.ID, q.Release.Trace
 		}
 	}
 }

@@ -23,6 +23,7 @@ type Release struct {
 	RunURL   string          `json:"run_url,omitempty"`
 	Change   string          `json:"change_url,omitempty"`
 	Extra    json.RawMessage `json:"extra,omitempty"` // fields Serin does not know, echoed in events
+	Trace    Trace           `json:"trace,omitzero"`
 	Order    Order           `json:"order,omitzero"`
 }
 

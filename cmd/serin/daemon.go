@@ -34,6 +34,7 @@ type daemonConfig struct {
 	Prometheus *analysis.Source // of policies that name none
 	OFREP      ofrepFlags       // without an address it is not served
 	Slack      string           // webhook URL; "": nobody is told
+	Structured bool             // events are CloudEvents in structured mode
 	Retention  time.Duration    // how long finished rollouts are kept; 0: for ever
 	Log        *slog.Logger
 	Env        Env

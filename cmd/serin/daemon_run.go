@@ -109,5 +109,5 @@ func (d *daemon) settle(ctx context.Context) {
 }
 
 func (d *daemon) dispatch() jetstream.Dispatch {
-	return jetstream.Dispatch{JS: d.js, Names: d.names, Journal: d.journal, Log: d.cfg.Log}
+	return jetstream.Dispatch{JS: d.js, Names: d.names, Journal: d.journal, Log: d.cfg.Log, Structured: d.cfg.Structured}
 }

@@ -25,8 +25,7 @@ const (
 // an old directory changes nothing. It is offered again when the others have been gone for ten minutes.
 type offers struct {
 	store   *jetstream.Policies
-	js      natsjs.JetStream
-	names   jetstream.Names
+	events  jetstream.Dispatch
 	log     *slog.Logger
 	waiting prom.Gauge
 	files   []policyFile
@@ -36,7 +35,8 @@ type offers struct {
 }
 
 func newOffers(js natsjs.JetStream, store *jetstream.Policies, cfg daemonConfig, reg prom.Registerer) *offers {
-	o := &offers{store: store, js: js, names: cfg.NATS.names(), log: cfg.Log, files: cfg.Policies, now: cfg.Env.Now, told: map[deployments.Slot]bool{}}
+	events := jetstream.Dispatch{JS: js, Names: cfg.NATS.names(), Structured: cfg.Structured}
+	o := &offers{store: store, events: events, log: cfg.Log, files: cfg.Policies, now: cfg.Env.Now, told: map[deployments.Slot]bool{}}
 	o.waiting = prom.NewGauge(prom.GaugeOpts{Namespace: "serin", Name: "policies_waiting",
 		Help: "Policies of this worker's files that do not count, because another worker offers other ones for their slots."})
 	reg.MustRegister(o.waiting)
@@ -119,7 +119,7 @@ func (o *offers) stays(ctx context.Context, path string, p deployments.Policy) {
 	o.told[p.Slot] = true
 	why := "a worker offers another policy than those that run already; theirs counts until the last of them is restarted"
 	o.log.WarnContext(ctx, "policy differs", slog.String("slot", p.Slot.String()), slog.String("file", path), slog.String("why", why))
-	err := jetstream.PublishEvent(ctx, o.js, o.names, deployments.Event{
+	err := o.events.Publish(ctx, deployments.Event{
 		ID: p.Slot.String() + "/policy.differs/" + p.Hash[:12], Name: "policy.differs", Slot: p.Slot, Time: o.now().UTC(), Severity: deployments.Warning,
 		Subject: "event." + p.Slot.Subject() + ".policy.differs",
 		Data:    deployments.EventData{Service: p.Service, Environment: p.Environment, Reason: why},

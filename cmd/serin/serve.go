@@ -27,7 +27,7 @@ type serveFlags struct {
 	flagdSyncOpen         bool
 	prometheus, slackFile string
 	logFormat, retention  string
-	verbose               bool
+	verbose, structured   bool
 	ofrep                 ofrepFlags
 }
 
@@ -50,6 +50,7 @@ func newServe(env Env) *cobra.Command {
 	cmd.Flags().StringVar(&f.prometheus, "prometheus", "", "Prometheus URL for policies that name none")
 	cmd.Flags().StringVar(&f.slackFile, "slack-webhook-file", "", "file with a Slack incoming webhook's URL (default: SERIN_SLACK_WEBHOOK_FILE)")
 	cmd.Flags().StringVar(&f.retention, "retention", "400d", "how long the entries of finished rollouts are kept; 0 is for ever")
+	cmd.Flags().BoolVar(&f.structured, "structured-events", false, "publish events as CloudEvents in structured mode: attributes and data in one JSON object, not in headers")
 	cmd.Flags().StringVar(&f.logFormat, "log", "text", "log format: text or json")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what happens in detail")
 	f.ofrep.add(cmd)
@@ -94,7 +95,7 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 	if err := findings.Err(); err != nil {
 		return usage(fmt.Errorf("invalid policies:\n%w", err))
 	}
-	cfg := daemonConfig{Policies: files, NATS: f.natsFlags, Listen: f.listen, HTTP: f.http, FlagdSync: f.flagdSync, Env: env, Log: f.logger(env)}
+	cfg := daemonConfig{Policies: files, NATS: f.natsFlags, Listen: f.listen, HTTP: f.http, FlagdSync: f.flagdSync, Structured: f.structured, Env: env, Log: f.logger(env)}
 	if f.prometheus != "" {
 		if u, err := url.Parse(f.prometheus); err != nil || u.Host == "" {
 			return usage(fmt.Errorf("--prometheus %q is no URL: write for example http://127.0.0.1:9090", f.prometheus))

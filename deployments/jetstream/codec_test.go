@@ -146,6 +146,7 @@ func testEvent() deployments.Event {
 	return deployments.Event{
 		ID: "checkout-8c1f/17/rollback.requested", Name: "rollback.requested", Slot: checkout, Severity: deployments.Page,
 		Time: time.Date(2026, 11, 20, 10, 0, 0, 123, time.UTC), Subject: "rollback.production.checkout",
+		Trace: deployments.NewTrace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "a=1, b=2"),
 		Data: deployments.EventData{
 			Service: "checkout", Environment: "production", Version: "1.4.2", Stable: "1.4.1", Release: "run 7 “x”", Rollout: "checkout-8c1f",
 			Rev: 17, Phase: steps.Reverting, Step: 2, Percent: 25, To: &to, Reason: "8.1 % > 5 %",
@@ -167,7 +168,8 @@ func TestEventsAreReadAsTheyWereWritten(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{
 		"ce-specversion": "1.0", "ce-id": want.ID, "ce-type": "io.serin.rollback.requested.v1", "ce-source": "serin/production/checkout",
 		"ce-time": "2026-11-20T10:00:00.000000123Z", "ce-datacontenttype": "application/json", "ce-severity": "page",
-		"ce-releaseid": "run%207%20%E2%80%9Cx%E2%80%9D", "ce-sequence": "17",
+		"ce-releaseid": "run%207%20%E2%80%9Cx%E2%80%9D", "ce-sequence": "17", "ce-subject": "checkout-8c1f",
+		"ce-traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "ce-tracestate": "a=1,%20b=2",
 	}, header); diff != "" {
 		t.Errorf("headers: want -, got +:\n%s", diff)
 	}

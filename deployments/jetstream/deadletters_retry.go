@@ -53,7 +53,7 @@ func (d DeadLetters) Again(l Letter) (Again, error) {
 		return fail("it would be refused again: %w", err)
 	}
 	if same, err := DecodeRelease(m.Subject, m.Header, m.Data); err != nil || same.ID != rel.ID {
-		maps.Copy(m.Header, encode("", rel.ID, releaseType, source(slot), nil, nil).Header)
+		maps.Copy(m.Header, attributesOf(rel.ID, releaseType, source(slot), rel.Trace).binary("", nil).Header)
 	}
 	if same, err := DecodeRelease(m.Subject, m.Header, m.Data); err != nil || same.ID != rel.ID {
 		return fail("its id %q cannot be kept: publish it with `serin release --id`", rel.ID)

@@ -33,8 +33,10 @@ func refuse(reason, format string, args ...any) error {
 
 // envelope is a message taken out of its CloudEvent, if it was one.
 type envelope struct {
-	id   string
-	data []byte
+	id    string
+	kind  string // the CloudEvent's type; "": it was none
+	trace deployments.Trace
+	data  []byte
 }
 
 // DecodeRelease reads a release from a message: a CloudEvent in structured or binary mode, or a plain JSON object.
@@ -54,6 +56,9 @@ func DecodeRelease(subject string, h nats.Header, data []byte) (deployments.Rele
 	if e.id == "" {
 		e.id = h.Get(nats.MsgIdHdr)
 	}
+	if e.trace == (deployments.Trace{}) {
+		e.trace = traceOf(h, "")
+	}
 	return release(slot, e)
 }
 
@@ -63,7 +68,7 @@ func open(h nats.Header, data []byte) (envelope, error) {
 	if err != nil {
 		return envelope{}, err
 	}
-	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(kind)), "application/cloudevents") {
+	if isCloudEvent(kind) {
 		return structured(data)
 	}
 	version, err := header(h, "ce-specversion")
@@ -86,6 +91,11 @@ func open(h nats.Header, data []byte) (envelope, error) {
 	return envelope{data: data}, nil
 }
 
+// isCloudEvent reports whether a content type is that of a CloudEvent in structured mode.
+func isCloudEvent(contentType string) bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(contentType)), "application/cloudevents")
+}
+
 // structured reads an event whose attributes and data are one JSON object.
 func structured(data []byte) (envelope, error) {
 	body, err := object(data)
@@ -101,7 +111,7 @@ func structured(data []byte) (envelope, error) {
 	if err := supported(attributes[0]); err != nil {
 		return envelope{}, err
 	}
-	e := envelope{id: attributes[1], data: body["data"]}
+	e := envelope{id: attributes[1], kind: attributes[3], data: body["data"], trace: deployments.NewTrace(textOf(body["traceparent"]), textOf(body["tracestate"]))}
 	if encoded, ok := body["data_base64"]; ok {
 		var text string
 		if err = json.Unmarshal(encoded, &text); err == nil {
@@ -114,12 +124,36 @@ func structured(data []byte) (envelope, error) {
 	return e, nil
 }
 
+// textOf is a JSON string's text, or "".
+func textOf(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// traceOf is the trace context in the headers that begin with prefix: "ce-" of a CloudEvent's extensions, "" of W3C's own.
+func traceOf(h nats.Header, prefix string) deployments.Trace {
+	var values [2]string
+	for i, name := range [...]string{"traceparent", "tracestate"} {
+		raw, err := header(h, prefix+name)
+		if err == nil && prefix != "" {
+			raw, err = percentDecode(raw)
+		}
+		if err == nil {
+			values[i] = raw
+		}
+	}
+	return deployments.NewTrace(values[0], values[1])
+}
+
 // binary reads an event whose attributes are headers.
 func binary(h nats.Header, version string, data []byte) (envelope, error) {
 	if err := supported(version); err != nil {
 		return envelope{}, err
 	}
-	e := envelope{data: data}
+	e := envelope{data: data, trace: traceOf(h, "ce-")}
 	for _, name := range [...]string{"ce-id", "ce-source", "ce-type"} {
 		raw, err := header(h, name)
 		if err != nil {
@@ -129,8 +163,11 @@ func binary(h nats.Header, version string, data []byte) (envelope, error) {
 		if err != nil || value == "" {
 			return envelope{}, refuse(Malformed, "header %s must be percent-encoded UTF-8 with something in it", name)
 		}
-		if name == "ce-id" {
+		switch name {
+		case "ce-id":
 			e.id = value
+		case "ce-type":
+			e.kind = value
 		}
 	}
 	return e, nil

@@ -33,6 +33,8 @@ type Dispatch struct {
 	Names   Names
 	Journal *Journal
 	Log     *slog.Logger // nil: silent
+
+	Structured bool // CloudEvents in structured mode: one JSON object that has attributes and data
 }
 
 // Run publishes what events returns for every entry, until ctx ends. prev is the slot's entry before e, the zero Entry
@@ -106,7 +108,7 @@ func (d Dispatch) entry(ctx context.Context, msg jetstream.Msg, known map[deploy
 	}
 	for _, l := range links {
 		for _, event := range events(l.prev, l.e) {
-			if err := d.publish(ctx, event); err != nil {
+			if err := d.Publish(ctx, event); err != nil {
 				return err
 			}
 		}
@@ -159,13 +161,17 @@ func (d Dispatch) before(ctx context.Context, e deployments.Entry, known map[dep
 
 var eventSubject = regexp.MustCompile(`^(event(\.[A-Za-z0-9_-]+){3,}|rollback(\.[A-Za-z0-9_-]+){2})$`)
 
-// publish publishes one event and waits until it is stored.
-func (d Dispatch) publish(ctx context.Context, e deployments.Event) error {
+// Publish publishes one event and waits until it is stored. Run does it for those that follow from entries.
+func (d Dispatch) Publish(ctx context.Context, e deployments.Event) error {
 	if !eventSubject.MatchString(e.Subject) {
 		// No stream would take it: that looks like an outage, and would be tried for ever.
 		return refuse(Poison, "event %s: its subject %q is neither event.<env>.<service>.<name> nor rollback.<env>.<service>", e.ID, e.Subject)
 	}
-	msg, err := EncodeEvent(d.Names, e)
+	write := EncodeEvent
+	if d.Structured {
+		write = EncodeStructured
+	}
+	msg, err := write(d.Names, e)
 	if err != nil {
 		return deployments.Refuse(Poison, err)
 	}

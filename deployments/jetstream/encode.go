@@ -19,15 +19,21 @@ const (
 	releaseType = typePrefix + "release" + typeSuffix
 )
 
-// encode makes a CloudEvent in binary mode: attributes are headers, the body is the data.
-func encode(subject, id, kind, source string, data []byte, attributes map[string]string) *nats.Msg {
+// structuredType is the content type of a CloudEvent that is one JSON object.
+const structuredType = "application/cloudevents+json"
+
+// attributes are those of a CloudEvent, extensions among them. What is "" is left out.
+type attributes map[string]string
+
+func attributesOf(id, kind, source string, trace deployments.Trace) attributes {
+	return attributes{"specversion": "1.0", "id": id, "type": kind, "source": source, "datacontenttype": "application/json",
+		"traceparent": trace.Parent, "tracestate": trace.State}
+}
+
+// binary makes the message of a CloudEvent in binary mode: attributes are headers, the body is the data.
+func (a attributes) binary(subject string, data []byte) *nats.Msg {
 	m := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{}}
-	for name, value := range map[string]string{
-		"specversion": "1.0", "id": id, "type": kind, "source": source, "datacontenttype": "application/json",
-	} {
-		m.Header["ce-"+name] = []string{percentEncode(value)}
-	}
-	for name, value := range attributes {
+	for name, value := range a {
 		if value != "" {
 			m.Header["ce-"+name] = []string{percentEncode(value)}
 		}
@@ -35,54 +41,56 @@ func encode(subject, id, kind, source string, data []byte, attributes map[string
 	return m
 }
 
-// EncodeEvent makes the message of a public event.
+// structured makes the message of a CloudEvent in structured mode: attributes and data are one JSON object.
+func (a attributes) structured(subject string, data json.RawMessage) (*nats.Msg, error) {
+	body := map[string]any{"data": data}
+	for name, value := range a {
+		if value != "" {
+			body[name] = value
+		}
+	}
+	text, err := json.Marshal(body)
+	return &nats.Msg{Subject: subject, Data: text, Header: nats.Header{"Content-Type": {structuredType}}}, err
+}
+
+// EncodeEvent makes the message of a public event: a CloudEvent in binary mode.
 func EncodeEvent(n Names, e deployments.Event) (*nats.Msg, error) {
-	data, err := json.Marshal(e.Data)
+	a, data, err := cloudEvent(e)
+	if err != nil {
+		return nil, err
+	}
+	return a.binary(n.Subject(e.Subject), data), nil
+}
+
+// EncodeStructured is EncodeEvent in structured mode: the same attributes and the same data.
+func EncodeStructured(n Names, e deployments.Event) (*nats.Msg, error) {
+	a, data, err := cloudEvent(e)
+	if err != nil {
+		return nil, err
+	}
+	m, err := a.structured(n.Subject(e.Subject), data)
 	if err != nil {
 		return nil, fmt.Errorf("encode event %s: %w", e.ID, err)
 	}
-	attributes := map[string]string{
-		"time": e.Time.UTC().Format(time.RFC3339Nano), "severity": string(e.Severity), "releaseid": e.Data.Release,
+	return m, nil
+}
+
+// cloudEvent are the attributes and the data of a public event. The CloudEvents subject is the rollout it is about.
+func cloudEvent(e deployments.Event) (attributes, []byte, error) {
+	data, err := json.Marshal(e.Data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode event %s: %w", e.ID, err)
 	}
+	a := attributesOf(e.ID, typePrefix+e.Name+typeSuffix, source(e.Slot), e.Trace)
+	a["time"], a["severity"], a["releaseid"], a["subject"] = e.Time.UTC().Format(time.RFC3339Nano), string(e.Severity), e.Data.Release, e.Data.Rollout
 	if e.Data.Rev > 0 {
-		attributes["sequence"] = strconv.FormatUint(e.Data.Rev, 10)
+		a["sequence"] = strconv.FormatUint(e.Data.Rev, 10)
 	}
-	return encode(n.Subject(e.Subject), e.ID, typePrefix+e.Name+typeSuffix, source(e.Slot), data, attributes), nil
+	return a, data, nil
 }
 
 // source is the CloudEvents source of a slot: a relative reference.
 func source(s deployments.Slot) string { return "serin/" + s.String() }
-
-// DecodeEvent reads back what EncodeEvent made.
-func DecodeEvent(n Names, subject string, h nats.Header, data []byte) (deployments.Event, error) {
-	attributes := map[string]string{}
-	for _, name := range [...]string{"id", "type", "time", "severity"} {
-		raw, err := header(h, "ce-"+name)
-		if err != nil {
-			return deployments.Event{}, err
-		}
-		if attributes[name], err = percentDecode(raw); err != nil {
-			return deployments.Event{}, refuse(Malformed, "header ce-%s: %w", name, err)
-		}
-	}
-	e := deployments.Event{ID: attributes["id"], Severity: deployments.Severity(attributes["severity"])}
-	var typed, versioned, ours bool
-	e.Name, typed = strings.CutPrefix(attributes["type"], typePrefix)
-	e.Name, versioned = strings.CutSuffix(e.Name, typeSuffix)
-	e.Subject, ours = n.relative(subject)
-	if e.ID == "" || !typed || !versioned || !ours {
-		return deployments.Event{}, refuse(Malformed, "%s is no event of serin: id %q, type %q", subject, e.ID, attributes["type"])
-	}
-	var err error
-	if e.Time, err = time.Parse(time.RFC3339Nano, attributes["time"]); err != nil {
-		return deployments.Event{}, refuse(Malformed, "header ce-time: %w", err)
-	}
-	if err := json.Unmarshal(data, &e.Data); err != nil {
-		return deployments.Event{}, refuse(Malformed, "event %s: %w", e.ID, err)
-	}
-	e.Slot = deployments.Slot{Environment: e.Data.Environment, Service: e.Data.Service}
-	return e, nil
-}
 
 // encodeRelease makes the message of a release event. Fields serin does not know go back to where they were.
 func encodeRelease(n Names, r deployments.Release) (*nats.Msg, error) {
@@ -104,7 +112,7 @@ func encodeRelease(n Names, r deployments.Release) (*nats.Msg, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode release: %w", err)
 	}
-	m := encode(n.Release(r.Slot), r.ID, releaseType, source(r.Slot), data, nil)
+	m := attributesOf(r.ID, releaseType, source(r.Slot), r.Trace).binary(n.Release(r.Slot), data)
 	m.Header[nats.MsgIdHdr] = []string{r.ID}
 	return m, nil
 }
@@ -112,6 +120,7 @@ func encodeRelease(n Names, r deployments.Release) (*nats.Msg, error) {
 // percentEncode makes a header's value of any string, as CloudEvents over NATS asks for.
 func percentEncode(s string) string {
 	const hex = "0123456789ABCDEF"
+	s = strings.ToValidUTF8(s, "\uFFFD") // readers refuse what is not UTF-8
 	var b strings.Builder
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '%' {

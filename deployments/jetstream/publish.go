@@ -29,8 +29,3 @@ func PublishRelease(ctx context.Context, js jetstream.JetStream, n Names, r depl
 	}
 	return ack.Sequence, ack.Duplicate, nil
 }
-
-// PublishEvent publishes an event that follows from no journal entry.
-func PublishEvent(ctx context.Context, js jetstream.JetStream, n Names, e deployments.Event) error {
-	return Dispatch{JS: js, Names: n}.publish(ctx, e)
-}

@@ -32,7 +32,7 @@ func release(slot deployments.Slot, e envelope) (deployments.Release, error) {
 			return deployments.Release{}, refuse(NotAllowed, "%s must not be in a release event: remove it, it belongs into the policy", name)
 		}
 	}
-	r := deployments.Release{Slot: slot}
+	r := deployments.Release{Slot: slot, Trace: e.trace}
 	var named deployments.Slot
 	var id, attempt string
 	for _, f := range fields(&r, &named, &id) {

@@ -183,7 +183,8 @@ func TestPagesEndAndLoseNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		msg := encode("serin.event."+slot.Subject()+".step.started", "id", "io.serin.step.started.v1", "s", data, map[string]string{"time": time.Now().UTC().Format(time.RFC3339Nano)})
+		msg := attributes{"specversion": "1.0", "id": "id", "type": "io.serin.step.started.v1", "source": "s", "time": time.Now().UTC().Format(time.RFC3339Nano)}.
+			binary("serin.event."+slot.Subject()+".step.started", data)
 		if _, err := l.js.PublishMsgAsync(msg, jetstream.WithMsgID(time.Now().String())); err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +201,8 @@ func TestPagesEndAndLoseNothing(t *testing.T) {
 	}
 	// A worker that goes away delays what is followed, and another one goes on.
 	stop()
-	msg := encode("serin.event."+slot.Subject()+".step.started", "last", "io.serin.step.started.v1", "s", []byte(`{"rev":9999}`), map[string]string{"time": time.Now().UTC().Format(time.RFC3339Nano)})
+	msg := attributes{"id": "last", "type": "io.serin.step.started.v1", "time": time.Now().UTC().Format(time.RFC3339Nano)}.
+		binary("serin.event."+slot.Subject()+".step.started", []byte(`{"rev":9999}`))
 	if _, err := l.js.PublishMsg(t.Context(), msg); err != nil {
 		t.Fatal(err)
 	}
