@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/serin-cd/serin/flags"
+	"github.com/serin-cd/serin/internal/standardwebhooks"
 )
 
 const (
@@ -81,7 +82,7 @@ func (c caller) call(ctx context.Context, id string, body []byte) ([]byte, error
 
 // once posts the body. It says whether, and after what time, another try makes sense.
 func (c caller) once(ctx context.Context, id string, body []byte) (text []byte, again bool, after time.Duration, err error) {
-	keys, err := secrets(c.secretFile)
+	keys, err := standardwebhooks.Secrets(c.secretFile)
 	if err != nil {
 		return nil, false, 0, err
 	}
@@ -91,13 +92,10 @@ func (c caller) once(ctx context.Context, id string, body []byte) (text []byte, 
 	if err != nil {
 		return nil, false, 0, errors.New("the webhook's URL is no URL")
 	}
-	at := c.now()
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "serin")
 	req.Header.Set("Idempotency-Key", id)
-	req.Header.Set("Webhook-Id", id)
-	req.Header.Set("Webhook-Timestamp", strconv.FormatInt(at.Unix(), 10))
-	req.Header.Set("Webhook-Signature", signature(keys, id, at, body))
+	standardwebhooks.Sign(req.Header, keys, id, c.now(), body)
 	resp, err := c.client.Do(req)
 	if err != nil {
 		return nil, true, 0, fmt.Errorf("ask the webhook: %w", err)

@@ -62,6 +62,10 @@ func forbidden(from, to string, inTest bool) string {
 		return ""
 	case within(from, "internal/diag"):
 		return "internal/diag imports nothing of ours"
+	case within(from, webhooks):
+		return "internal/standardwebhooks imports nothing of ours"
+	case within(to, webhooks):
+		return unless(core[from] == nil, "signing is for adapters")
 	case within(to, "cmd"):
 		return "nothing imports cmd"
 	case within(from, "internal/e2e"):
@@ -121,6 +125,9 @@ func unless(ok bool, reason string) string {
 
 // within reports whether path is dir or below it.
 func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+
+// webhooks is how requests to a user's own receivers are signed, whatever they are about.
+const webhooks = "internal/standardwebhooks"
 
 // policytest is what `serin test` does. It is no test of Serin, and so may not import what tests may.
 const policytest = "internal/policytest"
@@ -201,6 +208,9 @@ func TestArrowsAgainstTheHouseAreFound(t *testing.T) {
 		"a schema's test to them":       {"deployments/policyfile", "internal/policytest", true, true},
 		"a schema to policy tests":      {"deployments/policyfile", "internal/policytest", false, false},
 		"cmd to policy tests":           {"cmd/serin", "internal/policytest", false, true},
+		"an adapter to signing":         {"flags/webhook", "internal/standardwebhooks", false, true},
+		"the core to signing":           {"deployments", "internal/standardwebhooks", false, false},
+		"signing to anything":           {"internal/standardwebhooks", "flags", false, false},
 		"cmd to all":                    {"cmd/serin", "deployments/jetstream", false, true},
 		"anything to cmd":               {"deployments", "cmd/serin", true, false},
 		"an adapter to the noun aside":  {"flags/natskv", "steps", false, false},

@@ -1,4 +1,4 @@
-package webhook
+package standardwebhooks
 
 import (
 	"crypto/hmac"
@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -15,9 +16,9 @@ import (
 // leastSecret is the shortest key that Standard Webhooks has.
 const leastSecret = 24
 
-// secrets reads the keys that requests are signed with, one a line: two while one takes the other's place. A line that
+// Secrets reads the keys that requests are signed with, one a line: two while one takes the other's place. A line that
 // begins with whsec_ is base64, any other one is the key itself.
-func secrets(path string) ([][]byte, error) {
+func Secrets(path string) ([][]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the webhook's secret: %w", err)
@@ -44,7 +45,14 @@ func secrets(path string) ([][]byte, error) {
 	return keys, nil
 }
 
-// signature is the value of the Webhook-Signature header: one signature a key.
+// Sign sets the headers that say who sent a body, and when.
+func Sign(h http.Header, keys [][]byte, id string, at time.Time, body []byte) {
+	h.Set("Webhook-Id", id)
+	h.Set("Webhook-Timestamp", strconv.FormatInt(at.Unix(), 10))
+	h.Set("Webhook-Signature", signature(keys, id, at, body))
+}
+
+// signature is one signature a key.
 func signature(keys [][]byte, id string, at time.Time, body []byte) string {
 	var all []string
 	for _, key := range keys {
