@@ -67,7 +67,7 @@ func release(ctx context.Context, env Env, f releaseFlags) error {
 	}
 	f.identify(ctx, r)
 	w := &waiter{env: env, flags: f.waitFlags, rel: f.rel, accept: f.accept, begin: env.Now(), command: r.client().Command}
-	w.last = func() (deployments.Entry, error) { return r.reader().Last(context.WithoutCancel(ctx), f.rel.Slot) }
+	w.last = r.lastOf(ctx, f.rel.Slot)
 	letters, err := r.deadLetters(f.rel.Slot, f.rel.ID)
 	if err != nil {
 		return err

@@ -47,18 +47,24 @@ func (f *waitFlags) validate() error {
 func newWait(env Env) *cobra.Command {
 	var f waitFlags
 	var at natsFlags
-	var environment string
+	var environment, version string
+	var accept time.Duration
 	cmd := &cobra.Command{
 		Use:   "wait ROLLOUT|SERVICE",
 		Short: "Follow a rollout to its end, and exit as it ended",
-		Long: "Wait attaches to a rollout, also to one that has ended. Of a service it is the one under way, or else the last one: a release\n" +
-			"that was published a moment ago may not be it yet, so follow that with serin release --wait.\n" + waitStatuses,
+		Long: "Wait attaches to a rollout, also to one that has ended. Of a service it is the one under way, or else the last one. A release\n" +
+			"that was published a moment ago may not be it yet: --version waits for that of a version, also before anybody has taken it in.\n" +
+			"Where that version was taken back before, and is not published anew within --accept-timeout, what became of it then is the answer.\n" + waitStatuses,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(); err != nil {
 				return err
 			}
-			if err := (deployments.Slot{Environment: environment, Service: "any"}).Validate(); err != nil {
+			rel := deployments.Release{Slot: deployments.Slot{Environment: environment, Service: "any"}, Version: cmp.Or(version, "any")}
+			if version != "" {
+				rel.Service = args[0]
+			}
+			if err := rel.Validate(); err != nil {
 				return exitError{code: exitUsage, err: err}
 			}
 			r, err := at.dial(cmd.Context(), env)
@@ -67,14 +73,29 @@ func newWait(env Env) *cobra.Command {
 			}
 			defer r.close()
 			w := &waiter{env: env, flags: f, begin: env.Now(), command: r.client().Command}
-			return attach(cmd.Context(), r, w, environment, args[0])
+			if version == "" {
+				return attach(cmd.Context(), r, w, environment, args[0])
+			}
+			w.rel, w.accept, w.last = rel, accept, r.lastOf(cmd.Context(), rel.Slot)
+			return w.ofVersion(cmd.Context(), r)
 		},
 	}
 	at.add(cmd)
 	cmd.Flags().StringVar(&environment, "env", deployments.DefaultEnvironment, "environment")
+	cmd.Flags().StringVar(&version, "version", "", "wait for the rollout of this version of SERVICE, also when it is about to be published")
+	cmd.Flags().DurationVar(&accept, "accept-timeout", 30*time.Second, "with --version: how long somebody may take to take the release in")
 	f.add(cmd, "")
 	return cmd
 }
+
+// lastOf asks for a slot's newest entry, also after a cancel.
+func (r *remote) lastOf(ctx context.Context, s deployments.Slot) func() (deployments.Entry, error) {
+	ctx = context.WithoutCancel(ctx)
+	return func() (deployments.Entry, error) { return r.reader().Last(ctx, s) }
+}
+
+// mostHistory is more rollouts than workers tell of.
+const mostHistory = 1000
 
 // lookBack is how far behind the newest event following begins: whoever answers may be a little behind with the journal.
 const lookBack = 10_000
@@ -134,8 +155,7 @@ func (r *remote) named(ctx context.Context, environment, name string) (deploymen
 
 // past is the summary of a slot's rollout.
 func (r *remote) past(ctx context.Context, s deployments.Slot, rollout string) (*deployments.Summary, error) {
-	const most = 1000 // workers give fewer
-	all, err := r.reader().History(ctx, s, most)
+	all, err := r.reader().History(ctx, s, mostHistory)
 	if i := slices.IndexFunc(all, func(s deployments.Summary) bool { return s.Rollout == rollout }); i >= 0 {
 		return &all[i], nil
 	}

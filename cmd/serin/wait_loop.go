@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +36,10 @@ type waiter struct {
 	begin   time.Time
 	command func(ctx context.Context, s deployments.Slot, verb string, body any) (jetstream.Reply, error)
 	last    func() (deployments.Entry, error) // of the slot; to find what the release is a duplicate of
+
+	known      uint64                 // the slot's revision when a wait for a version began: greater ones are news; 0: all are
+	before     func() (*result, bool) // what became of the version before the wait began, if that is known
+	turnedDown *result                // a release of the version before the wait began
 
 	rollout     string // once it is accepted
 	seen        uint64 // the rollout's revision that is known already
@@ -158,6 +163,7 @@ func (w *waiter) hear(e deployments.Event) *result {
 		w.caughtUp = true
 		return w.held()
 	}
+	w.remember(e)
 	if end := w.turnedAway(e); end != nil {
 		return end
 	}
@@ -218,7 +224,16 @@ func (w *waiter) held() *result {
 	return nil
 }
 
-func (w *waiter) mine(e deployments.Event) bool { return e.Data.Release == w.rel.ID }
+// mine reports whether an event is about the release that is waited for: by its id, or before that is known by its version.
+func (w *waiter) mine(e deployments.Event) bool {
+	switch {
+	case w.known > 0 && e.Data.Rev <= w.known:
+		return false
+	case w.rel.ID == "":
+		return e.Data.Version == w.rel.Version && strings.HasPrefix(e.Name, "release.")
+	}
+	return e.Data.Release == w.rel.ID
+}
 
 // turnedAway is the end of a release that never became a rollout.
 func (w *waiter) turnedAway(e deployments.Event) *result {
@@ -237,9 +252,10 @@ func (w *waiter) concerns(e deployments.Event) bool {
 	if w.rollout == "" && w.mine(e) {
 		switch e.Name {
 		case "release.accepted", "release.duplicate": // the rollout it is a duplicate of
-			w.rollout = e.Data.Rollout
+			w.rollout, w.rel.ID = e.Data.Rollout, e.Data.Release
 			return true
 		case "release.queued":
+			w.rel.ID = e.Data.Release
 			return true
 		}
 	}

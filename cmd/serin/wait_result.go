@@ -87,7 +87,12 @@ func (w *waiter) notAccepted() *result {
 	if w.now != "" {
 		return nil
 	}
-	return &result{Outcome: "nobody took it in", Reason: fmt.Sprintf("within %v: is serin serve running?", w.accept), Exit: exitNotAccepted}
+	if w.before != nil {
+		if end, known := w.before(); known {
+			return end
+		}
+	}
+	return w.nobody()
 }
 
 // line is an event with -o jsonl.

@@ -44,6 +44,12 @@ type waited struct {
 }
 
 func newWaited(ctx context.Context, f waitFlags) *waited {
+	w := newUnstarted(f)
+	w.start(ctx)
+	return w
+}
+
+func newUnstarted(f waitFlags) *waited {
 	w := &waited{out: &strings.Builder{}, err: &strings.Builder{}, heard: make(chan deployments.Event), failed: make(chan error), code: make(chan int, 1)}
 	w.waiter = &waiter{env: Env{Stdout: w.out, Stderr: w.err, Now: time.Now, Getenv: func(string) string { return "ada" }}, flags: f, begin: time.Now(),
 		rel: deployments.Release{Slot: deployments.Slot{Environment: "production", Service: "checkout"}, Version: "1.1.0", ID: "r1"}, rollout: "checkout-1.1.0-1"}
@@ -59,6 +65,11 @@ func newWaited(ctx context.Context, f waitFlags) *waited {
 		ok, err := w.obey(w.aborts)
 		return jetstream.Reply{OK: ok, Error: "busy"}, err
 	}
+	return w
+}
+
+// start lets it wait.
+func (w *waited) start(ctx context.Context) {
 	go func() {
 		err := w.listen(ctx, news{heard: w.heard, failed: w.failed})
 		code := exitOK
@@ -68,7 +79,6 @@ func newWaited(ctx context.Context, f waitFlags) *waited {
 		}
 		w.code <- code
 	}()
-	return w
 }
 
 // says lets the waiter hear an event of the next revision.
