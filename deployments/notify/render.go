@@ -2,6 +2,7 @@ package notify
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/serin-cd/serin/analysis"
@@ -44,9 +45,18 @@ func wanted(e deployments.Event) bool {
 		return e.Data.Step <= 1
 	case e.Name == "analysis.inconclusive":
 		return e.Severity == deployments.Warning // a hold that is not told yet may end by itself
+	case e.Name == "flag.disabled":
+		return settled(e.Data.Actions) // of several flags the last one tells of all
 	default:
 		return decision
 	}
+}
+
+// settled reports whether all that was to be turned off or taken back is confirmed.
+func settled(actions []steps.ActionState) bool {
+	return !slices.ContainsFunc(actions, func(a steps.ActionState) bool {
+		return (a.Kind == steps.FlagOff || a.Kind == steps.RollbackAction) && a.Confirmed.IsZero()
+	})
 }
 
 // Render is the event as one Slack message; false: this event is not for Slack.
