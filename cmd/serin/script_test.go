@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -23,8 +24,27 @@ func TestStories(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "prometheus": startProm},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "eventually": eventually, "prometheus": startProm},
 	})
+}
+
+// patience is how long a story waits for what has to come.
+const patience = 30 * time.Second
+
+// eventually is `eventually STATUS PROGRAM ARGS…`: like exits, and tried again while the status is another.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually STATUS PROGRAM ARGS…")
+	}
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for late := time.After(patience); status(ts, args[1:]) != args[0]; {
+		select {
+		case <-again.C:
+		case <-late:
+			ts.Fatalf("exit status is not %s within %v", args[0], patience)
+		}
+	}
 }
 
 // exits is `exits STATUS PROGRAM ARGS…`: like exec, with the exact exit status.
@@ -32,16 +52,17 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits STATUS PROGRAM ARGS…")
 	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	err = ts.Exec(args[1], args[2:]...)
+	if got := status(ts, args[1:]); got != args[0] {
+		ts.Fatalf("exit status %s, want %s", got, args[0])
+	}
+}
+
+// status runs a program and returns its exit status.
+func status(ts *testscript.TestScript, args []string) string {
+	err := ts.Exec(args[0], args[1:]...)
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		got = exit.ExitCode()
-	} else {
-		ts.Check(err)
+		return strconv.Itoa(exit.ExitCode())
 	}
-	if got != want {
-		ts.Fatalf("exit status %d, want %d", got, want)
-	}
+	ts.Check(err)
+	return "0"
 }
