@@ -7,7 +7,8 @@ import (
 	"github.com/serin-cd/serin/steps"
 )
 
-// Summary is what stays of a rollout when its entries are purged. Times are the workers'.
+// Summary is what stays of a rollout when its entries are purged. Times are the workers', but for Released, which is
+// the server's. Summaries of earlier versions have neither Released, Step nor what follows Revs: it is unknown of them.
 type Summary struct {
 	Slot
 	Rollout string `json:"rollout"`
@@ -34,6 +35,12 @@ type Summary struct {
 	Restored  time.Time      `json:"restored_at,omitzero"`        // the failed rules were healthy again
 	Ended     time.Time      `json:"ended_at,omitzero"`           // zero while it is live
 	Revs      int            `json:"revs"`                        // entries it took
+
+	Released time.Time `json:"released_at,omitzero"`     // its event was published
+	Step     string    `json:"turned_back_in,omitempty"` // the step in which it turned back: a share, an audience, or both
+	Traffic  []Traffic `json:"traffic,omitempty"`        // the shares it may have had, in order of time
+	Fault    *Fault    `json:"fault,omitempty"`          // of a rollout that its rules took back
+	Accounts *Accounts `json:"accounts,omitempty"`       // what reports need of the policy it ran by
 }
 
 // Summarize is the summary of one rollout's entries, oldest first, whether it has ended or not. It is false when no
@@ -70,6 +77,23 @@ func (s Summary) And(e Entry) Summary {
 		s.Confirmed = append(slices.Clip(s.Confirmed), reached)
 	}
 	s.Revs++
+	return s.account(e)
+}
+
+// account adds what reports are made of.
+func (s Summary) account(e Entry) Summary {
+	r := e.State.Rollout
+	if rel := e.State.Release; rel != nil {
+		s.Released = rel.Order.At
+	}
+	if e.State.Accounts != nil {
+		s.Accounts = e.State.Accounts
+	}
+	if f := r.Failure; f != nil && s.Step == "" && f.FromShare.Percent()+float64(len(f.FromAudience)) > 0 {
+		s.Step = steps.Shown(f.FromShare, f.FromAudience)
+	}
+	s.Traffic = along(s.Traffic, traffic(e))
+	s.Fault = s.fault(e)
 	return s
 }
 

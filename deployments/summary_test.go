@@ -45,7 +45,8 @@ func TestASummaryTellsWhatBecameOfARelease(t *testing.T) {
 		}
 		want := deployments.Summary{Slot: slot, Rollout: bad.Rollout, Version: "1.1.0", Stable: "1.0.0", Release: "id-1.1.0", Policy: bad.Policy,
 			Phase: steps.Ended, Outcome: steps.Restored, Cause: steps.ByRules, Reason: bad.Reason, Rules: []string{"errors"}, Confirmed: []float64{5, 25},
-			Began: began, Exposed: bad.Exposed, Turned: bad.Turned, Restored: bad.Restored, Ended: bad.Ended, Revs: bad.Revs}
+			Began: began, Exposed: bad.Exposed, Turned: bad.Turned, Restored: bad.Restored, Ended: bad.Ended, Revs: bad.Revs,
+			Step: "25 %", Traffic: bad.Traffic, Fault: bad.Fault, Accounts: &deployments.Accounts{Counts: []string{"errors"}}}
 		if diff := cmp.Diff(want, bad); diff != "" || bad.Reason == "" || bad.Policy == "" {
 			t.Errorf("want -, got +:\n%s", diff)
 		}
