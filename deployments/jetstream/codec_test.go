@@ -214,6 +214,7 @@ func FuzzDecodeRelease(f *testing.F) {
 	f.Add("production.checkout", "application/cloudevents+json", "", "", "", []byte(`{"specversion":"1.0","id":"7","source":"ci","type":"x","data":{"version":"1"}}`))
 	f.Add("a.b", "", "1.0", "a%20b", "8", []byte(`{"version":"1","x":{"y":[1,null]},"run_url":"https://ci/1"}`))
 	f.Add("a.b", "application/json", "", "", "8", []byte(`{"version":"1","policy":null}`))
+	f.Add("production.checkout", "", "", "", "", []byte(cdeventOf("service.deployed.0.2.0", "pkg:oci/checkout@"+digest+"?tag=1", `,"customData":{"commit":"a"}`)))
 	f.Add("", "", "2.0", "%", "", []byte("\xff"))
 	f.Fuzz(func(t *testing.T, slot, kind, version, id, msgID string, body []byte) {
 		h := nats.Header{"Content-Type": {kind}, "Ce-Specversion": {version}, "ce-id": {id}, "ce-source": {"ci"}, "ce-type": {"x"}, nats.MsgIdHdr: {msgID}}

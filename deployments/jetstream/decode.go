@@ -16,15 +16,16 @@ import (
 
 // Why a release event is refused: the last token of its dead letter's subject.
 const (
-	Malformed  = "malformed"   // it is neither a CloudEvent nor a plain release
-	Invalid    = "invalid"     // a field is missing or not of its form
-	BadName    = "bad_name"    // its subject names no environment and service
-	Mismatch   = "mismatch"    // it disagrees with its subject
-	NotAllowed = "not_allowed" // it has a field that only a policy may allow
-	TooLarge   = "too_large"
-	GaveUp     = "gave_up"     // tried too often
-	Poison     = "poison"      // a journal entry that cannot be read
-	Stranded   = "undelivered" // an event that a notifier could not deliver
+	Malformed   = "malformed"   // it is neither a CloudEvent nor a plain release
+	Invalid     = "invalid"     // a field is missing or not of its form
+	BadName     = "bad_name"    // its subject names no environment and service
+	Mismatch    = "mismatch"    // it disagrees with its subject
+	NotAllowed  = "not_allowed" // it has a field that only a policy may allow
+	TooLarge    = "too_large"
+	Unsupported = "unsupported" // a CDEvent that tells of no release
+	GaveUp      = "gave_up"     // tried too often
+	Poison      = "poison"      // a journal entry that cannot be read
+	Stranded    = "undelivered" // an event that a notifier could not deliver
 )
 
 func refuse(reason, format string, args ...any) error {
@@ -39,8 +40,8 @@ type envelope struct {
 	data  []byte
 }
 
-// DecodeRelease reads a release from a message: a CloudEvent in structured or binary mode, or a plain JSON object.
-// Service and environment come from the subject. Every error is a deployments.RefusedError.
+// DecodeRelease reads a release from a message: a CloudEvent in structured or binary mode, whose data may be a CDEvent, a
+// CDEvent by itself, or a plain JSON object. Service and environment come from the subject. Every error is a deployments.RefusedError.
 func DecodeRelease(subject string, h nats.Header, data []byte) (deployments.Release, error) {
 	slot, err := deployments.SlotOf(subject)
 	if err != nil {
@@ -52,6 +53,11 @@ func DecodeRelease(subject string, h nats.Header, data []byte) (deployments.Rele
 	e, err := open(h, data)
 	if err != nil {
 		return deployments.Release{}, err
+	}
+	if e.isCDEvent() {
+		if e, err = e.ofCDEvent(); err != nil {
+			return deployments.Release{}, err
+		}
 	}
 	if e.id == "" {
 		e.id = h.Get(nats.MsgIdHdr)
@@ -85,10 +91,11 @@ func open(h nats.Header, data []byte) (envelope, error) {
 	if _, ok := body["specversion"]; ok {
 		return structured(data)
 	}
-	if _, ok := body["version"]; !ok {
-		return envelope{}, refuse(Malformed, `the body is neither a CloudEvent nor a release: write at least {"version": "…"}`)
+	e := envelope{data: data}
+	if _, ok := body["version"]; !ok && !e.isCDEvent() {
+		return envelope{}, refuse(Malformed, `the body is neither a CloudEvent, a CDEvent nor a release: write at least {"version": "…"}`)
 	}
-	return envelope{data: data}, nil
+	return e, nil
 }
 
 // isCloudEvent reports whether a content type is that of a CloudEvent in structured mode.
