@@ -73,7 +73,11 @@ func (f *natsFlags) configuration(flags *pflag.FlagSet, env Env) (configuration,
 	c.list(serve, from, "serve.", func(name string) bool {
 		return !isNATS(name) && name != "data" && name != "prefix" && name != "config" && name != "help"
 	})
-	return c, nil
+	receivers, err := env.settings.receivers()
+	for _, r := range receivers {
+		c.Settings = append(c.Settings, setting{"notify." + r.Name, string(r.Kind), c.File})
+	}
+	return c, err
 }
 
 // list adds the flags that have a value.

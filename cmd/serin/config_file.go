@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/serin-cd/serin/deployments/notify"
 	"github.com/serin-cd/serin/internal/diag/yamldoc"
 )
 
@@ -125,6 +126,17 @@ func (s settings) access() (a natsAccess, context string) {
 	file := func(key string) string { return s.at(text(key)) }
 	return natsAccess{url: text("url"), user: text("user"), passwordFile: file("password_file"), tokenFile: file("token_file"), creds: file("creds"),
 		nkey: file("nkey"), ca: file("ca"), cert: file("cert"), key: file("key"), inbox: text("inbox")}, text("context")
+}
+
+// receivers are whom the file tells of events.
+func (s settings) receivers() ([]notify.Receiver, error) {
+	all := notify.ParseReceivers(s.notify)
+	for i := range all {
+		for _, file := range []*string{&all[i].TokenFile, &all[i].WebhookFile, &all[i].SecretFile, &all[i].TemplateFile} {
+			*file = s.at(*file)
+		}
+	}
+	return all, s.err()
 }
 
 // says is where the file names something of [natsAccess].

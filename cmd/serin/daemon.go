@@ -18,6 +18,7 @@ import (
 	"github.com/serin-cd/serin/analysis/prometheus"
 	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/deployments/jetstream"
+	"github.com/serin-cd/serin/deployments/notify"
 	"github.com/serin-cd/serin/flags/natskv"
 	"github.com/serin-cd/serin/flags/openfeature"
 	"github.com/serin-cd/serin/steps"
@@ -27,15 +28,16 @@ import (
 // daemonConfig is what `serin serve` and `serin demo` tell a daemon.
 type daemonConfig struct {
 	Policies   []policyFile
-	NATS       natsFlags        // without a URL a server is embedded
-	Listen     string           // of the embedded server
-	HTTP       string           // of /metrics, /healthz and /readyz
-	FlagdSync  string           // of the gRPC service that flagd reads flags from; "": none
-	Prometheus *analysis.Source // of policies that name none
-	OFREP      ofrepFlags       // without an address it is not served
-	Slack      string           // webhook URL; "": nobody is told
-	Structured bool             // events are CloudEvents in structured mode
-	Retention  time.Duration    // how long finished rollouts are kept; 0: for ever
+	NATS       natsFlags         // without a URL a server is embedded
+	Listen     string            // of the embedded server
+	HTTP       string            // of /metrics, /healthz and /readyz
+	FlagdSync  string            // of the gRPC service that flagd reads flags from; "": none
+	Prometheus *analysis.Source  // of policies that name none
+	OFREP      ofrepFlags        // without an address it is not served
+	Slack      string            // webhook URL; "": nobody is told
+	Structured bool              // events are CloudEvents in structured mode
+	Receivers  []notify.Receiver // who is told of events, beside it
+	Retention  time.Duration     // how long finished rollouts are kept; 0: for ever
 	Log        *slog.Logger
 	Env        Env
 }

@@ -116,8 +116,10 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 	if cfg.Retention, err = keepFor(f.retention); err != nil {
 		return usage(err)
 	}
-	cfg.Slack, err = f.slack(env)
-	if err != nil {
+	if cfg.Slack, err = f.slack(env); err != nil {
+		return usage(err)
+	}
+	if cfg.Receivers, err = env.settings.receivers(); err != nil {
 		return usage(err)
 	}
 	return cfg, nil
