@@ -18,7 +18,8 @@ const (
 // told is an event in one dialect.
 type told struct {
 	deployments.Event
-	q quote
+	q     quote
+	again int // how often a person was told of it before
 }
 
 // phrases says what has happened, after the words "checkout 1.4.2".
@@ -62,6 +63,9 @@ var phrases = map[string]func(told) string{
 // headline is the event in one sentence.
 func (t told) headline() string {
 	subject := strings.TrimSpace(t.q(t.Data.Service, maxName) + " " + t.q(t.Data.Version, maxName))
+	if t.again > 0 {
+		subject = "Still: " + subject
+	}
 	if phrase, ok := phrases[t.Name]; ok {
 		return subject + phrase(t)
 	}

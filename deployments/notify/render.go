@@ -64,7 +64,20 @@ func Render(e deployments.Event) (Message, bool) {
 	if !wanted(e) {
 		return Message{}, false
 	}
-	l, t := lookOf(e), told{e, markup}
+	return message(e, nil, 0), true
+}
+
+// message is any event as one Slack message, in a template's words where there is one. A template that fails on an event
+// costs nobody the message: it is told in Serin's own words.
+func message(e deployments.Event, words *Template, again int) Message {
+	l, t := lookOf(e), told{Event: e, q: markup, again: again}
+	if own, err := words.render(factsOf(t)); err == nil && own != nil {
+		return Message{Text: own.headline, Attachments: []Attachment{{Color: l.colour, Blocks: own.blocks()}}}
+	}
+	return Message{Text: l.emoji + " " + t.headline(), Attachments: []Attachment{{Color: l.colour, Blocks: t.blocks()}}}
+}
+
+func (t told) blocks() []Block {
 	blocks := []Block{{Type: "section", Fields: t.fields()}}
 	for _, text := range []string{t.order(), t.rules(), lines(maxSection, t.done()), t.why(), t.query()} {
 		if text != "" {
@@ -74,7 +87,7 @@ func Render(e deployments.Event) (Message, bool) {
 	if ids := t.ids(); ids != "" {
 		blocks = append(blocks, Block{Type: "context", Elements: []TextObject{mrkdwn(ids)}})
 	}
-	return Message{Text: l.emoji + " " + t.headline(), Attachments: []Attachment{{Color: l.colour, Blocks: blocks}}}, true
+	return blocks
 }
 
 func lookOf(e deployments.Event) look {
@@ -100,11 +113,17 @@ func (t told) fields() []TextObject {
 	if t.Data.Step > 0 {
 		add("Step", count(t.Data.Step)+t.at())
 	}
-	if took := t.Time.Sub(t.Data.Started); !t.Data.Started.IsZero() && took > 0 {
-		add("Duration", span(took))
-	}
+	add("Duration", t.took())
 	add("Author", strings.Join(compact([]string{t.q(t.Data.Author, maxName), link(t.Data.RunURL, "run")}), " · "))
 	return fields
+}
+
+// took is how long the rollout had lasted at the event.
+func (t told) took() string {
+	if took := t.Time.Sub(t.Data.Started); !t.Data.Started.IsZero() && took > 0 {
+		return span(took)
+	}
+	return ""
 }
 
 // order tells what a person must do.

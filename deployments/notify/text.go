@@ -17,7 +17,7 @@ var marks = map[string]string{
 
 // Text is the event as one line for a terminal, without colours, time or line break. It is safe to print.
 func Text(e deployments.Event) string {
-	t := told{e, plain}
+	t := told{Event: e, q: plain}
 	line := firstOf(marks[e.Name], "·") + " " + t.headline()
 	if env := plain(e.Data.Environment, maxName); env != "" {
 		line = firstOf(marks[e.Name], "·") + " " + env + "/" + t.headline()
