@@ -173,7 +173,10 @@ func TestAReportCountsAndSums(t *testing.T) {
 // exact compares figures to the last digit that matters, and leaves out how they are made.
 var exact = cmp.Options{
 	cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(a)) }),
-	cmp.FilterPath(func(p cmp.Path) bool { f, ok := p.Last().(cmp.StructField); return ok && (f.Name() == "all" || f.Name() == "faulty") }, cmp.Ignore()),
+	cmp.FilterPath(func(p cmp.Path) bool {
+		f, ok := p.Last().(cmp.StructField)
+		return ok && (f.Name() == "all" || f.Name() == "faulty")
+	}, cmp.Ignore()),
 }
 
 func TestAnEmptyReportHasNoFigures(t *testing.T) {

@@ -41,6 +41,9 @@ type query struct {
 	After     uint64 `json:"after,omitempty"`     // sequence in the stream
 	N         int    `json:"n,omitempty"`         // at most
 	Partition int    `json:"partition,omitempty"` // of slots
+
+	Since time.Time `json:"since,omitzero"` // of history: rollouts that ended then or later, and the live one
+	Until time.Time `json:"until,omitzero"` // of history: those that ended before; not the live one
 }
 
 // stored is one message of a stream.
@@ -73,7 +76,42 @@ func (r Reader) Last(ctx context.Context, s deployments.Slot) (deployments.Entry
 
 // History is the slot's rollouts, newest first, at most n: those that have ended, and the one that is live.
 func (r Reader) History(ctx context.Context, s deployments.Slot, n int) ([]deployments.Summary, error) {
-	return asks(ctx, r, r.Names.Subject("read", s.Subject(), readHistory), query{N: n}, func(ctx context.Context, q query) ([]deployments.Summary, error) {
+	return r.history(ctx, s, query{N: n})
+}
+
+// HistorySince is all of the slot's rollouts that ended at an instant or later, newest first, and before them the one
+// that is live.
+func (r Reader) HistorySince(ctx context.Context, s deployments.Slot, since time.Time) ([]deployments.Summary, error) {
+	var all []deployments.Summary
+	for q := (query{N: maxHistory, Since: since}); ; {
+		found, err := r.history(ctx, s, q)
+		if err != nil {
+			return nil, err
+		}
+		if q.unheard(found) {
+			if len(found) < maxHistory {
+				return all, nil
+			}
+			return nil, fmt.Errorf("read history of %s: a worker of an earlier version tells of the last %d rollouts alone: update it, or ask for a shorter time", s, maxHistory)
+		}
+		older := slices.IndexFunc(found, func(f deployments.Summary) bool { return !f.Ended.IsZero() && f.Ended.Before(since) })
+		if older >= 0 || len(found) == 0 {
+			return append(all, found[:max(older, 0)]...), nil
+		}
+		if all = append(all, found...); found[len(found)-1].Ended.IsZero() {
+			return all, nil // nothing but the live one
+		}
+		q.Until = found[len(found)-1].Ended
+	}
+}
+
+// unheard reports whether an answer is that of a worker of an earlier version, which knows no Until.
+func (q query) unheard(found []deployments.Summary) bool {
+	return !q.Until.IsZero() && len(found) > 0 && (found[0].Ended.IsZero() || !found[0].Ended.Before(q.Until))
+}
+
+func (r Reader) history(ctx context.Context, s deployments.Slot, q query) ([]deployments.Summary, error) {
+	return asks(ctx, r, r.Names.Subject("read", s.Subject(), readHistory), q, func(ctx context.Context, q query) ([]deployments.Summary, error) {
 		return r.shelf().history(ctx, s, q)
 	})
 }

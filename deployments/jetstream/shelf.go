@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 
@@ -18,7 +17,6 @@ import (
 const (
 	pageMessages = 256
 	pageBytes    = 384 << 10 // of bodies: encoded, they fit into the 1 MiB a server takes by default
-	maxHistory   = 200
 )
 
 // shelf answers questions about what is stored.
@@ -140,35 +138,6 @@ func (s *shelf) slots(ctx context.Context, environment string, q query) (page, e
 		return nil
 	})
 	return p, err
-}
-
-// history is what became of a slot's rollouts: the summaries, and before them the journal's last rollout while it is
-// live, or has just ended and has no summary yet.
-func (s *shelf) history(ctx context.Context, slot deployments.Slot, q query) ([]deployments.Summary, error) {
-	j, err := s.journal(ctx)
-	if err != nil {
-		return nil, err
-	}
-	last, err := j.Last(ctx, slot)
-	if err != nil {
-		return nil, err
-	}
-	entries, err := j.Rollout(ctx, last)
-	if err != nil {
-		return nil, err
-	}
-	n := min(max(q.N, 1), maxHistory)
-	ended, err := Summaries{JS: s.JS, Names: s.Names}.Of(ctx, slot, n)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]deployments.Summary, 0, n)
-	newest, ok := deployments.Summarize(entries)
-	if ok && !slices.ContainsFunc(ended, func(s deployments.Summary) bool { return s.Rollout == newest.Rollout }) {
-		all = append(all, newest)
-	}
-	all = append(all, ended...)
-	return all[:min(n, len(all))], nil
 }
 
 // events is a slot's events behind a sequence.
