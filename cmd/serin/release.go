@@ -55,19 +55,25 @@ func release(ctx context.Context, env Env, f releaseFlags) error {
 	if err := f.rel.Validate(); err != nil {
 		return exitError{code: exitUsage, err: err}
 	}
-	r, err := f.dial(ctx, env)
+	w := &waiter{env: env, flags: f.waitFlags, rel: f.rel, accept: f.accept, begin: env.Now()}
+	return w.conclude(w.release(ctx, f))
+}
+
+// release publishes the release, and follows it where that is wanted.
+func (w *waiter) release(ctx context.Context, f releaseFlags) error {
+	r, err := f.dial(ctx, w.env)
 	if err != nil {
 		return err
 	}
 	defer r.close()
+	w.connect(ctx, r)
 	events := jetstream.Events{JS: r.js, Names: r.names}
 	from, err := events.LatestOf(ctx, f.rel.Slot)
 	if err != nil && !errors.Is(err, jetstream.ErrNobody) { // the release waits for a worker
 		return exitError{code: exitNotAccepted, err: fmt.Errorf("%w: has serin serve run on this NATS?", err)}
 	}
 	f.identify(ctx, r)
-	w := &waiter{env: env, flags: f.waitFlags, rel: f.rel, accept: f.accept, begin: env.Now(), command: r.client().Command}
-	w.last = r.lastOf(ctx, f.rel.Slot)
+	w.rel = f.rel
 	letters, err := r.deadLetters(f.rel.Slot, f.rel.ID)
 	if err != nil {
 		return err
@@ -76,11 +82,11 @@ func release(ctx context.Context, env Env, f releaseFlags) error {
 	if err != nil {
 		return exitError{code: exitUnreachable, err: err}
 	}
-	if f.output == "text" {
-		fmt.Fprintf(env.Stdout, "released %s %s as %s\n", f.rel.Slot, f.rel.Version, f.rel.ID)
+	if f.prose() {
+		fmt.Fprintln(w.env.Stdout, inert(fmt.Sprintf("released %s %s as %s", f.rel.Slot, f.rel.Version, f.rel.ID)))
 	}
 	if !f.wait {
-		return nil
+		return w.finish(result{Outcome: "published"})
 	}
 	if duplicate {
 		from = 0 // it was published before: what became of it is among the stored events

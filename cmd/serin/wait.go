@@ -26,6 +26,7 @@ type waitFlags struct {
 	timeout                    time.Duration
 	exitOnPause, abortOnCancel bool
 	output                     string
+	junit, dotenv              string // files
 }
 
 // add gives a command the flags. when says when they count.
@@ -33,15 +34,18 @@ func (f *waitFlags) add(cmd *cobra.Command, when string) {
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, when+"give up after this long, while the rollout goes on (0: never)")
 	cmd.Flags().BoolVar(&f.exitOnPause, "exit-on-pause", false, when+"end with status 6 when the rollout waits for approval or is paused")
 	cmd.Flags().BoolVar(&f.abortOnCancel, "abort-on-cancel", false, when+"Ctrl-C and SIGTERM order an abort and wait for its end (default: they leave the rollout alone)")
-	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json (one object at the end) or jsonl (one object an event, and that one)")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json (one object at the end), jsonl (one object an event, and that one), github (text with workflow commands, outputs\n"+
+		"and a summary) or junit (XML at the end)")
+	cmd.Flags().StringVar(&f.junit, "junit", "", "file for a JUnit report, beside any output")
+	cmd.Flags().StringVar(&f.dotenv, "dotenv", "", "file for the facts as variables, beside any output: SERIN_OUTCOME, SERIN_ROLLOUT, …")
 }
 
 // validate refuses other outputs.
 func (f *waitFlags) validate() error {
-	if slices.Contains([]string{"text", "json", "jsonl"}, f.output) {
+	if slices.Contains([]string{"text", "json", "jsonl", "github", "junit"}, f.output) {
 		return nil
 	}
-	return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json, jsonl", f.output)}
+	return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json, jsonl, github, junit", f.output)}
 }
 
 func newWait(env Env) *cobra.Command {
@@ -62,22 +66,14 @@ func newWait(env Env) *cobra.Command {
 			}
 			rel := deployments.Release{Slot: deployments.Slot{Environment: environment, Service: "any"}, Version: cmp.Or(version, "any")}
 			if version != "" {
-				rel.Service = args[0]
+				rel.Service = args[0] // else it may be a rollout
 			}
 			if err := rel.Validate(); err != nil {
 				return exitError{code: exitUsage, err: err}
 			}
-			r, err := at.dial(cmd.Context(), env)
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			w := &waiter{env: env, flags: f, begin: env.Now(), command: r.client().Command}
-			if version == "" {
-				return attach(cmd.Context(), r, w, environment, args[0])
-			}
-			w.rel, w.accept, w.last = rel, accept, r.lastOf(cmd.Context(), rel.Slot)
-			return w.ofVersion(cmd.Context(), r)
+			rel.Service, rel.Version = args[0], version
+			w := &waiter{env: env, flags: f, rel: rel, accept: accept, begin: env.Now()}
+			return w.conclude(w.attach(cmd.Context(), at, args[0], version))
 		},
 	}
 	at.add(cmd)
@@ -88,20 +84,37 @@ func newWait(env Env) *cobra.Command {
 	return cmd
 }
 
-// lastOf asks for a slot's newest entry, also after a cancel.
-func (r *remote) lastOf(ctx context.Context, s deployments.Slot) func() (deployments.Entry, error) {
-	ctx = context.WithoutCancel(ctx)
-	return func() (deployments.Entry, error) { return r.reader().Last(ctx, s) }
-}
-
 // mostHistory is more rollouts than workers tell of.
 const mostHistory = 1000
 
 // lookBack is how far behind the newest event following begins: whoever answers may be a little behind with the journal.
 const lookBack = 10_000
 
-// attach follows what a person named.
-func attach(ctx context.Context, r *remote, w *waiter, environment, name string) error {
+// attach connects, and follows what a person named.
+func (w *waiter) attach(ctx context.Context, at natsFlags, name, version string) error {
+	r, err := at.dial(ctx, w.env)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	w.connect(ctx, r)
+	if version != "" {
+		return w.ofVersion(ctx, r)
+	}
+	w.accept = 0
+	return w.toNamed(ctx, r, name)
+}
+
+// connect gives a waiter whom it can ask.
+func (w *waiter) connect(ctx context.Context, r *remote) {
+	w.command = r.client().Command
+	w.last = func() (deployments.Entry, error) { return r.reader().Last(context.WithoutCancel(ctx), w.rel.Slot) }
+	w.recalls(ctx, r)
+}
+
+// toNamed follows a rollout, or that of a service.
+func (w *waiter) toNamed(ctx context.Context, r *remote, name string) error {
+	environment := w.rel.Environment
 	e, past, err := r.named(ctx, environment, name)
 	switch {
 	case errors.Is(err, jetstream.ErrNobody), errors.Is(err, nats.ErrConnectionClosed):
@@ -173,7 +186,7 @@ func (w *waiter) past(s deployments.Summary) *result {
 	if n := len(s.Confirmed); n > 0 {
 		d.Percent = s.Confirmed[n-1]
 	}
-	if w.flags.output == "text" {
+	if w.flags.prose() {
 		w.say(fmt.Sprintf("%s %s %s: ended %s", s.Slot, s.Version, s.Rollout, s.Ended.UTC().Format(time.DateTime)))
 	}
 	return ended(d)
@@ -193,7 +206,7 @@ func (w *waiter) at(e deployments.Entry) *result {
 		w.turned = roll.Failure.Reason
 		d.Reason, d.FromPercent = roll.Failure.Reason, roll.Failure.FromShare.Percent()
 	}
-	if w.flags.output == "text" {
+	if w.flags.prose() {
 		w.say(w.now)
 	}
 	if roll.Phase == steps.Ended {

@@ -50,6 +50,11 @@ type waiter struct {
 	turned      string // why the rollout turned back, once it has
 	now         string // the last thing that was heard, in words
 
+	story  story
+	github github
+	recall func() // takes in what was told before the wait began
+	over   bool   // its end has been told
+
 	cancelled bool // and an abort is to be ordered
 	ordered   bool // the abort was obeyed
 	refusal   string
@@ -174,6 +179,9 @@ func (w *waiter) hear(e deployments.Event) *result {
 		}
 	}
 	if !w.concerns(e) {
+		if w.rollout != "" && e.Data.Rollout == w.rollout {
+			w.story.take(e) // what is known already is told in the report
+		}
 		return nil
 	}
 	w.tell(e)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/serin-cd/serin/deployments"
@@ -27,14 +28,24 @@ type result struct {
 	Exit        int     `json:"exit"`
 }
 
-// finish says how the wait ended.
-func (w *waiter) finish(r result) error {
+// complete is the result with what it is about.
+func (w *waiter) complete(r result) result {
 	r.Service, r.Environment, r.Version, r.Release = w.rel.Service, w.rel.Environment, w.rel.Version, w.rel.ID
 	r.Rollout, r.Seconds = w.rollout, w.env.Now().Sub(w.begin).Seconds()
-	if w.flags.output != "text" {
+	return r
+}
+
+// finish says how the wait ended.
+func (w *waiter) finish(r result) error {
+	r, w.over = w.complete(r), true
+	if w.flags.output == "json" || w.flags.output == "jsonl" {
 		if err := json.NewEncoder(w.env.Stdout).Encode(r); err != nil {
 			return err
 		}
+	}
+	if err := w.deliver(r); err != nil {
+		fmt.Fprintf(w.env.Stderr, "serin: write the report: %s\n", clean(strings.ReplaceAll(err.Error(), "\n", "; ")))
+		r.Exit = cmp.Or(r.Exit, exitNo)
 	}
 	switch {
 	case r.Exit == exitOK:
@@ -106,23 +117,29 @@ type line struct {
 
 // tell shows an event.
 func (w *waiter) tell(e deployments.Event) {
+	w.story.take(e)
 	w.now = clean(notify.Text(e))
 	switch w.flags.output {
 	case "text":
 		fmt.Fprintf(w.env.Stdout, "%s  %s\n", e.Time.UTC().Format(time.TimeOnly), w.now)
+	case "github":
+		w.github.tell(w.env.Stdout, e, w.now)
 	case "jsonl":
 		_ = json.NewEncoder(w.env.Stdout).Encode(line{e.Name, e.ID, e.Time, e.Severity, e.Data}) // the last line's error is told
 	}
 }
 
-// say shows a line that is no event: beside JSON on stderr.
+// say shows a line that is no event: beside JSON and XML on stderr.
 func (w *waiter) say(text string) {
 	out := w.env.Stdout
-	if w.flags.output != "text" {
+	if !w.flags.prose() {
 		out = w.env.Stderr
 	}
-	fmt.Fprintf(out, "%s  %s\n", w.env.Now().UTC().Format(time.TimeOnly), clean(text))
+	fmt.Fprintf(out, "%s  %s\n", w.env.Now().UTC().Format(time.TimeOnly), inert(text))
 }
+
+// prose says whether stdout is for people.
+func (f *waitFlags) prose() bool { return f.output == "text" || f.output == "github" }
 
 // beat says that nothing happens, where nobody sees a screen.
 func (w *waiter) beat() {
