@@ -80,6 +80,7 @@ func commands(env Env) []*cobra.Command {
 		newWait(env),
 		newStatus(env),
 		newHistory(env),
+		newReport(env),
 		newExplain(env),
 		newReplay(env),
 		newWorkers(env),
