@@ -67,18 +67,21 @@ func (w *waiter) release(ctx context.Context, f releaseFlags) error {
 	}
 	defer r.close()
 	w.connect(ctx, r)
-	events := jetstream.Events{JS: r.js, Names: r.names}
-	from, err := events.LatestOf(ctx, f.rel.Slot)
+	events, asking := jetstream.Events{JS: r.js, Names: r.names}, context.WithoutCancel(ctx)
+	from, err := events.LatestOf(asking, f.rel.Slot)
 	if err != nil && !errors.Is(err, jetstream.ErrNobody) { // the release waits for a worker
 		return exitError{code: exitNotAccepted, err: fmt.Errorf("%w: has serin serve run on this NATS?", err)}
 	}
-	f.identify(ctx, r)
+	f.identify(asking, r)
 	w.rel = f.rel
 	letters, err := r.deadLetters(f.rel.Slot, f.rel.ID)
 	if err != nil {
 		return err
 	}
-	_, duplicate, err := jetstream.PublishRelease(ctx, r.js, r.names, f.rel)
+	if ctx.Err() != nil {
+		return errors.New("cancelled: nothing was published")
+	}
+	_, duplicate, err := jetstream.PublishRelease(asking, r.js, r.names, f.rel) // once it is tried, a cancel is obeyed by the wait
 	if err != nil {
 		return exitError{code: exitUnreachable, err: err}
 	}

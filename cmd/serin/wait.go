@@ -115,7 +115,8 @@ func (w *waiter) connect(ctx context.Context, r *remote) {
 // toNamed follows a rollout, or that of a service.
 func (w *waiter) toNamed(ctx context.Context, r *remote, name string) error {
 	environment := w.rel.Environment
-	e, past, err := r.named(ctx, environment, name)
+	asking := context.WithoutCancel(ctx) // a cancel is obeyed once it is known what of
+	e, past, err := r.named(asking, environment, name)
 	switch {
 	case errors.Is(err, jetstream.ErrNobody), errors.Is(err, nats.ErrConnectionClosed):
 		return exitError{code: exitUnreachable, err: err}
@@ -132,7 +133,7 @@ func (w *waiter) toNamed(ctx context.Context, r *remote, name string) error {
 		return w.finish(*end)
 	}
 	events := jetstream.Events{JS: r.js, Names: r.names}
-	from, err := events.LatestOf(ctx, e.Slot)
+	from, err := events.LatestOf(asking, e.Slot)
 	if err != nil {
 		return exitError{code: exitUnreachable, err: err}
 	}

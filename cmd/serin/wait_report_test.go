@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func toldOf(text string, rules int) []deployments.Event {
 	var all []deployments.Event
 	say := func(name string, s deployments.Severity, d deployments.EventData) {
 		d.Rollout, d.Rev, d.Service, d.Environment, d.Version, d.Release = "r1"+text, uint64(len(all)+1), "checkout", "production", "1.1.0"+text, "id"+text
-		all = append(all, deployments.Event{ID: fmt.Sprint(len(all)), Name: name, Time: at, Severity: s, Data: d})
+		all = append(all, deployments.Event{ID: strconv.Itoa(len(all)), Name: name, Time: at, Severity: s, Data: d})
 	}
 	say("release.accepted", deployments.Info, deployments.EventData{Reason: text})
 	say("step.started", deployments.Info, deployments.EventData{Step: 1, Percent: 5, Phase: steps.Shifting})

@@ -25,7 +25,7 @@ const askAgain = time.Second
 func (w *waiter) ofVersion(ctx context.Context, r *remote) error {
 	e, err := w.slotNow(ctx)
 	switch {
-	case ctx.Err() != nil:
+	case errors.Is(err, context.Canceled):
 		return w.finish(*w.cancelledEarly())
 	case errors.Is(err, jetstream.ErrNobody):
 		return w.finish(*w.nobody())
@@ -44,7 +44,7 @@ func (w *waiter) ofVersion(ctx context.Context, r *remote) error {
 		w.before = func() (*result, bool) { return w.earlier(ctx, r) }
 	}
 	events := jetstream.Events{JS: r.js, Names: r.names}
-	from, err := events.LatestOf(ctx, w.rel.Slot)
+	from, err := events.LatestOf(context.WithoutCancel(ctx), w.rel.Slot)
 	if err != nil && !errors.Is(err, jetstream.ErrNobody) {
 		return exitError{code: exitUnreachable, err: err}
 	}
@@ -121,10 +121,10 @@ func (w *waiter) remember(e deployments.Event) {
 	if w.before == nil || e.Data.Version != w.rel.Version || e.Data.Rev > w.known {
 		return
 	}
-	switch {
-	case e.Name == "release.accepted", e.Name == "release.queued":
+	switch e.Name {
+	case "release.accepted", "release.queued":
 		w.turnedDown = nil
-	case e.Name == "release.rejected":
+	case "release.rejected":
 		w.turnedDown = &result{Outcome: "refused", Reason: e.Data.Reason, Exit: exitNotAccepted}
 	}
 }
