@@ -9,7 +9,7 @@ import (
 // The top level is part of the design: six nouns and Go's own internal.
 var topLevel = []string{
 	"analysis", "cmd", "deployments", "flags", "internal", "rules", "steps",
-	".ci", ".editorconfig", ".gitattributes", ".github", ".gitignore", ".golangci.yml",
+	".ci", ".editorconfig", ".gitattributes", ".github", ".gitignore", ".golangci.yml", "action.yml",
 	"CHANGELOG.md", "LICENSE", "Makefile", "README.md", "go.mod", "go.sum",
 }
 
