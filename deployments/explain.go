@@ -11,6 +11,7 @@ import (
 // Explanation is why a rollout was decided as it was: everything its journal knows, in the order in which it happened.
 type Explanation struct {
 	Summary
+	Figures *Account            `json:"figures,omitempty"`    // of one that has ended
 	Source  string              `json:"prometheus,omitempty"` // where the queries can be asked again
 	Moments []Moment            `json:"moments"`
 	Actions []steps.ActionState `json:"actions,omitempty"` // what was done on the way back, and whether it was confirmed
@@ -49,6 +50,10 @@ func Explain(entries []Entry) Explanation {
 			x.Actions = r.Failure.Actions
 		}
 		prev = *r
+	}
+	if x.Phase == steps.Ended {
+		figures := NewAccount(x.Summary)
+		x.Figures = &figures
 	}
 	return x
 }

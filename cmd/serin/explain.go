@@ -132,6 +132,9 @@ func link(source, query string, at time.Time) string {
 func explainText(w io.Writer, x deployments.Explanation) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n  rollout %s, stable %s\n", headline(x), x.Rollout, clean(orDash(x.Stable)))
+	for _, text := range harm(x.Figures) {
+		fmt.Fprintf(&b, "  %s\n", text)
+	}
 	for _, m := range x.Moments {
 		fmt.Fprintf(&b, "\n%s  %s%s\n", m.At.UTC().Format(time.DateTime), clean(m.Note), by(m))
 		for _, j := range m.Evidence {
@@ -172,6 +175,12 @@ func done(at time.Time, how string) string {
 func explainMarkdown(w io.Writer, x deployments.Explanation) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s\n\nRollout `%s`, stable %s.\n", markdown(headline(x)), x.Rollout, markdown(orDash(x.Stable)))
+	for _, text := range harm(x.Figures) {
+		fmt.Fprintf(&b, "\n* %s", markdown(text))
+	}
+	if len(harm(x.Figures)) > 0 {
+		b.WriteByte('\n')
+	}
 	for _, m := range x.Moments {
 		fmt.Fprintf(&b, "\n**%s** %s%s\n", m.At.UTC().Format(time.DateTime), markdown(m.Note), markdown(by(m)))
 		if len(m.Evidence) > 0 {

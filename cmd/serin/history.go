@@ -25,8 +25,10 @@ func newHistory(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history SERVICE",
 		Short: "Say what became of a service's releases, newest first",
-		Long: "History tells of the rollouts of a service: when, from which version, how they ended and why. It reaches further\n" +
-			"back than the journal: of each finished rollout a summary stays when its entries are purged.",
+		Long: "History tells of the rollouts of a service: when, from which version, how they ended and why. RESTORE is the time from the\n" +
+			"first bad reading to no traffic on the new version, confirmed. It reaches further back than the journal: of each finished\n" +
+			"rollout a summary stays when its entries are purged.",
+		Example: "  serin history checkout\n  serin history checkout --env staging -n 5\n  serin history checkout -o json",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			usage := func(err error) error { return exitError{code: exitUsage, err: err} }
@@ -71,10 +73,11 @@ func history(ctx context.Context, env Env, r *remote, s deployments.Slot, n int,
 
 func printHistory(out io.Writer, now time.Time, all []deployments.Summary) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BEGAN (UTC)\tVERSION\tFROM\tOUTCOME\tCAUSE\tREACHED\tTOOK\tFAILED RULES")
+	fmt.Fprintln(w, "BEGAN (UTC)\tVERSION\tFROM\tOUTCOME\tCAUSE\tREACHED\tTOOK\tRESTORE\tFAILED RULES")
 	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Began.UTC().Format(time.DateTime), clean(s.Version), clean(orDash(s.Stable)), outcome(s),
-			orDash(string(s.Cause)), clean(reached(s)), took(now, s), clean(orDash(strings.Join(s.Rules, ", "))))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Began.UTC().Format(time.DateTime), clean(s.Version), clean(orDash(s.Stable)), outcome(s),
+			orDash(string(s.Cause)), clean(reached(s)), took(now, s),
+			lastingOrDash(deployments.NewAccount(s).Restore), clean(orDash(strings.Join(s.Rules, ", "))))
 	}
 	return w.Flush()
 }

@@ -129,10 +129,10 @@ func (p *past) history(args ...string) string {
 	return p.out.String()
 }
 
-const pastOfCheckout = `BEGAN (UTC)          VERSION  FROM  OUTCOME       CAUSE  REACHED   TOOK    FAILED RULES
-2026-11-20 11:00:00  1.2      1.0   live: baking  -      5 %       1h0m0s  -
-2026-11-20 10:20:00  1.1      1.0   restored      rules  5 → 25 %  11m0s   error-rate
-2026-11-20 10:00:00  1.0      -     promoted      -      100 %     10m0s   -
+const pastOfCheckout = `BEGAN (UTC)          VERSION  FROM  OUTCOME       CAUSE  REACHED   TOOK    RESTORE  FAILED RULES
+2026-11-20 11:00:00  1.2      1.0   live: baking  -      5 %       1h0m0s  -        -
+2026-11-20 10:20:00  1.1      1.0   restored      rules  5 → 25 %  11m0s   -        error-rate
+2026-11-20 10:00:00  1.0      -     promoted      -      100 %     10m0s   -        -
 `
 
 func TestHistoryTellsTheSameAfterThePurge(t *testing.T) {

@@ -53,6 +53,7 @@ func newReport(env Env) *cobra.Command {
 	cmd.Flags().StringVar(&f.environment, "env", deployments.DefaultEnvironment, "environment (default without SERVICE: all)")
 	cmd.Flags().StringVar(&f.since, "since", "30d", "how far back: a duration as in 30d, or a day as in 2026-11-01, which begins at 00:00 UTC")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json or md")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json", "md"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().BoolVar(&f.rollouts, "rollouts", false, "list the rollouts that the figures rest on; json always does")
 	return cmd
 }

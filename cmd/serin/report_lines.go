@@ -183,6 +183,32 @@ func (r reportOf) accountLine(a deployments.Account) factLine {
 	return factLine{a.Ended.UTC().Format("2006-01-02 15:04"), r.label(a.Slot) + " " + text + "; " + a.Rollout}
 }
 
+// harm is what a rollout's fault did, and did not do, where that is known.
+func harm(a *deployments.Account) []string {
+	if a == nil || a.Restore == nil {
+		return nil
+	}
+	text := "restored " + lasting(*a.Restore) + " after the first bad reading"
+	if a.Decide != nil {
+		text += ", decided after " + lasting(*a.Decide)
+	}
+	if a.Healthy != nil {
+		text += ", healthy again after " + lasting(*a.Healthy)
+	}
+	out := []string{text}
+	if e := a.Exposure; e != nil && e.Fault > 0 {
+		text = percent(e.Met/e.Fault) + " of traffic met the fault; a release to everybody at once: " + lasting(e.Avoided) + " of all traffic more"
+		if q := a.Requests; q != nil {
+			text += ", " + rounded(q.Failed) + " failed requests more"
+		}
+		if a.Loss != nil {
+			text += ", " + money(*a.Loss)
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
 // worded is an identifier in words.
 func worded(s string) string { return strings.ReplaceAll(s, "_", " ") }
 

@@ -117,6 +117,15 @@ func agreesWithTheEvents(t *testing.T) {
 			}
 		}
 	}
+	rollout := got.Rollouts[1].Rollout
+	for _, output := range []string{"text", "markdown", "json"} {
+		if code, said := o.serin("explain", rollout, "-o", output); code != exitOK || !strings.Contains(said, "after the first bad reading") && !strings.Contains(said, `"restore_seconds"`) {
+			t.Errorf("explain -o %s: %d: %s", output, code, said)
+		}
+	}
+	if code, said := o.serin("history", "shop"); code != exitOK || !strings.Contains(said, lasting(restore)) {
+		t.Errorf("history: %d: no %s in %s", code, lasting(restore), said)
+	}
 	for _, output := range []string{"text", "md"} {
 		code, said := o.serin("report", "shop", "--since", "1h", "-o", output, "--rollouts")
 		for _, want := range []string{"50 %: 1 taken back of 2", "1 in 20 %; 1 for rules", "EUR", "1.2.0 taken back"} {
