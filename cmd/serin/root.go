@@ -58,7 +58,6 @@ func newRoot(env Env) *cobra.Command {
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return configure(cmd, env) },
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
@@ -66,6 +65,7 @@ func newRoot(env Env) *cobra.Command {
 	root.SetVersionTemplate("serin {{.Version}}\n")
 	root.AddCommand(commands(env)...)
 	root.AddCommand(newOrders(env)...)
+	completions(root, env)
 	ownErrors(root)
 	return root
 }
@@ -79,6 +79,8 @@ func commands(env Env) []*cobra.Command {
 		newRelease(env),
 		newWait(env),
 		newStatus(env),
+		newGet(env),
+		newList(env),
 		newHistory(env),
 		newReport(env),
 		newExplain(env),

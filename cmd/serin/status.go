@@ -65,16 +65,24 @@ func statusOfAll(ctx context.Context, env Env, r *remote, environment, output st
 		return nil
 	}
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ENVIRONMENT\tSERVICE\tVERSION\tSTABLE\tPHASE\tTRAFFIC\tSINCE\tNOTE")
+	fmt.Fprintln(w, "ENVIRONMENT\tSERVICE\tVERSION\tSTABLE\tPHASE\tSTEP\tTRAFFIC\tSINCE\tNOTE")
 	for _, e := range all {
 		if roll := e.State.Rollout; roll != nil {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%v\t%s\t%s\n", e.Slot.Environment, e.Slot.Service, clean(roll.Version), clean(orDash(e.State.Stable)),
-				phase(*roll), roll.Confirmed, age(env.Now(), roll.Since), clean(e.Note))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Slot.Environment, e.Slot.Service, clean(roll.Version), clean(orDash(e.State.Stable)),
+				phase(*roll), stepOf(*roll), clean(roll.Reached()), age(env.Now(), roll.Since), clean(e.Note))
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t-\t%s\t-\t-\t%s\t%s\n", e.Slot.Environment, e.Slot.Service, clean(orDash(e.State.Stable)), age(env.Now(), e.At), clean(e.Note))
+		fmt.Fprintf(w, "%s\t%s\t-\t%s\t-\t-\t-\t%s\t%s\n", e.Slot.Environment, e.Slot.Service, clean(orDash(e.State.Stable)), age(env.Now(), e.At), clean(e.Note))
 	}
 	return w.Flush()
+}
+
+// stepOf is where a rollout is among its steps.
+func stepOf(r steps.Rollout) string {
+	if r.Phase == steps.Ended || r.Phase == steps.Pending {
+		return "-"
+	}
+	return fmt.Sprintf("%d of %d", r.Step+1, len(r.Plan.Steps))
 }
 
 // statusOf asks the worker that holds the slot, which knows the readings; when nothing is under way the journal tells.

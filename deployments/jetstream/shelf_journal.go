@@ -41,8 +41,13 @@ func (s *shelf) entries(ctx context.Context, slot deployments.Slot, q query) (pa
 
 // Entries hands over a slot's entries, oldest first, until each returns an error, which Entries then returns.
 func (r Reader) Entries(ctx context.Context, s deployments.Slot, each func(deployments.Entry) error) error {
+	return r.EntriesAfter(ctx, s, 0, each)
+}
+
+// EntriesAfter hands over a slot's entries behind a sequence of the journal's stream, as Entries does.
+func (r Reader) EntriesAfter(ctx context.Context, s deployments.Slot, after uint64, each func(deployments.Entry) error) error {
 	subject := r.Names.Subject("read", s.Subject(), readJournal)
-	for q := (query{}); ; {
+	for q := (query{After: after}); ; {
 		p, err := asks(ctx, r, subject, q, func(ctx context.Context, q query) (page, error) { return r.shelf().entries(ctx, s, q) })
 		if err != nil {
 			return err
