@@ -34,6 +34,7 @@ type daemonConfig struct {
 	FlagdSync  string            // of the gRPC service that flagd reads flags from; "": none
 	Prometheus *analysis.Source  // of policies that name none
 	OFREP      ofrepFlags        // without an address it is not served
+	Intake     intakeFlags       // over HTTP; without an address there is none
 	Slack      string            // webhook URL; "": nobody is told
 	Structured bool              // events are CloudEvents in structured mode
 	Receivers  []notify.Receiver // who is told of events, beside it

@@ -61,6 +61,9 @@ func (d *daemon) tellers() map[string]func(context.Context) error {
 	if d.cfg.OFREP.address != "" {
 		all["serve ofrep"] = d.serveOFREP
 	}
+	if d.cfg.Intake.address != "" {
+		all["take releases in over http"] = d.serveIntake
+	}
 	if d.cfg.FlagdSync != "" {
 		all["flagd sync"] = d.serveFlagdSync
 	}

@@ -7,10 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	of "github.com/open-feature/go-sdk/openfeature"
@@ -42,12 +38,8 @@ func (f *ofrepFlags) check(env Env) error {
 	if f.address == "" {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(f.address)
-	if err != nil {
-		return fmt.Errorf("--ofrep %q is no address: write for example 127.0.0.1:4281", f.address)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && f.tokenFile == "" {
-		return fmt.Errorf("--ofrep %s can be reached from other machines: add --ofrep-token-file FILE, or serve at 127.0.0.1 behind a proxy", f.address)
+	if err := guarded("ofrep", f.address, "127.0.0.1:4281", f.tokenFile); err != nil {
+		return err
 	}
 	if f.rate < 0 {
 		return errors.New("--ofrep-rate is below 0: leave it out for no limit")
@@ -58,51 +50,19 @@ func (f *ofrepFlags) check(env Env) error {
 	if f.tokenFile == "" {
 		return nil
 	}
-	_, err = readTokens(env.Path(f.tokenFile))
+	_, err := f.tokens(env).read()
 	return err
 }
 
-// minToken is the length below which a token could be guessed from a stream's ticket.
-const minToken = 16
-
-func readTokens(path string) ([]string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the OFREP tokens: %w", err)
-	}
-	tokens := strings.Fields(string(text))
-	if len(tokens) == 0 || slices.ContainsFunc(tokens, func(t string) bool { return len(t) < minToken }) {
-		return nil, fmt.Errorf("%s must hold OFREP tokens of %d characters or more, one a line: openssl rand -hex 32 makes one", path, minToken)
-	}
-	return tokens, nil
-}
-
-// tokens reads the file at most once a second: tokens rotate. What was read last holds while the file cannot be read.
-func (f ofrepFlags) tokens(env Env) func() ([]string, error) {
+func (f ofrepFlags) tokens(env Env) tokenFile {
 	if f.tokenFile == "" {
-		return nil
+		return tokenFile{}
 	}
-	var mu sync.Mutex
-	var at time.Time
-	var last []string
-	return func() ([]string, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if now := time.Now(); now.Sub(at) > time.Second {
-			found, err := readTokens(env.Path(f.tokenFile))
-			if err == nil {
-				last, at = found, now
-			}
-			if last == nil {
-				return nil, err
-			}
-		}
-		return last, nil
-	}
+	return tokenFile{path: env.Path(f.tokenFile), of: "OFREP"}
 }
 
 func (f ofrepFlags) handler(env Env, all *openfeature.Provider) (*ofrep.Handler, error) {
-	return ofrep.NewHandler(ofrep.Options{Flags: all, Environment: f.environment, Tokens: f.tokens(env), Origins: f.origins, Rate: f.rate, Now: env.Now})
+	return ofrep.NewHandler(ofrep.Options{Flags: all, Environment: f.environment, Tokens: f.tokens(env).all(), Origins: f.origins, Rate: f.rate, Now: env.Now})
 }
 
 // serveOFREP serves Serin's own flags, from a watch of its own.

@@ -29,6 +29,7 @@ type serveFlags struct {
 	logFormat, retention  string
 	verbose, structured   bool
 	ofrep                 ofrepFlags
+	intake                intakeFlags
 }
 
 func newServe(env Env) *cobra.Command {
@@ -54,6 +55,7 @@ func newServe(env Env) *cobra.Command {
 	cmd.Flags().StringVar(&f.logFormat, "log", "text", "log format: text or json")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what happens in detail")
 	f.ofrep.add(cmd)
+	f.intake.add(cmd)
 	if err := cmd.MarkFlagRequired("policies"); err != nil {
 		panic(err) // the flag stands above
 	}
@@ -109,10 +111,10 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 			}
 		}
 	}
-	if err = errors.Join(checkFlagdSync(f.flagdSync, f.flagdSyncOpen), f.ofrep.check(env)); err != nil {
+	if err = errors.Join(checkFlagdSync(f.flagdSync, f.flagdSyncOpen), f.ofrep.check(env), f.intake.check(env)); err != nil {
 		return usage(err)
 	}
-	cfg.OFREP = f.ofrep
+	cfg.OFREP, cfg.Intake = f.ofrep, f.intake
 	if cfg.Retention, err = keepFor(f.retention); err != nil {
 		return usage(err)
 	}
