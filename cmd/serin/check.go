@@ -22,6 +22,10 @@ func newCheck(env Env) *cobra.Command {
 		Short: "Say everything that is wrong with policies",
 		Long: "Check reads policy files, or the *.yaml files of directories, and says for each fault where it is, what is wrong, and what\n" +
 			"cures it. It exits with 1 when there are errors; warnings alone do not fail it.",
+		Example: "  serin check checkout.yaml\n" +
+			"  serin check policies -o github\n" +
+			"  serin check --print-effective checkout.yaml\n" +
+			"  serin check --online --prometheus http://127.0.0.1:9090 checkout.yaml",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := live.validate(); err != nil {

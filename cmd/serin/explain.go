@@ -28,9 +28,15 @@ func newExplain(env Env) *cobra.Command {
 		Use:   "explain ROLLOUT",
 		Short: "Say why a rollout was decided as it was",
 		Long: "Explain tells the story of a rollout from its journal: each decision with the readings it rests on, their queries as they were\n" +
-			"sent, values, limits, what stable had, and when; what was done, and whether it was confirmed.",
+			"sent, values, limits, what stable had, and when; what was done, and whether it was confirmed. `serin history SERVICE -o json` has the ids of a\n" +
+			"service's rollouts.",
+		Example: "  serin explain checkout-1.4.2-0a1b2c3d\n" +
+			"  serin explain checkout-1.4.2-0a1b2c3d -o markdown",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.output == "md" { // what report calls it
+				f.output = "markdown"
+			}
 			if f.output != "markdown" && textOrJSON(f.output) != nil {
 				return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json, markdown", f.output)}
 			}

@@ -28,8 +28,8 @@ func newHistory(env Env) *cobra.Command {
 		Long: "History tells of the rollouts of a service: when, from which version, how they ended and why. RESTORE is the time from the\n" +
 			"first bad reading to no traffic on the new version, confirmed. It reaches further back than the journal: of each finished\n" +
 			"rollout a summary stays when its entries are purged.",
-		Example: "  serin history checkout\n  serin history checkout --env staging -n 5\n  serin history checkout -o json",
-		Args: cobra.ExactArgs(1),
+		Example: "  serin history checkout\n  serin history checkout --env production -n 5\n  serin history checkout -o json",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			usage := func(err error) error { return exitError{code: exitUsage, err: err} }
 			s := deployments.Slot{Environment: environment, Service: args[0]}

@@ -43,6 +43,8 @@ func newImportPrometheus(env Env) *cobra.Command {
 			"output, and the policy nowhere but to -w.\n\n" +
 			"A refused rule is no error, unless --strict is given: then the status is 1 when an alert was refused. It is also 1 when\n" +
 			"nothing could be converted, and 2 when a file could not be read.",
+		Example: "  serin import prometheus rules.yml --service checkout --version-flag checkout-version -w checkout.yaml\n" +
+			"  serin import prometheus rules.yml --rewrite-version --strict",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return im.run(env, args) },
 	}

@@ -32,6 +32,9 @@ func newInit(env Env) *cobra.Command {
 		Long: "Init writes a first policy of about ten lines to FILE, SERVICE.yaml unless named, or to the output with -. With\n" +
 			"--from-prometheus it looks for the service's requests, their time, and the labels that name the service and its version,\n" +
 			"writes rules of what is there, and says why. It never overwrites a file without --force.",
+		Example: "  serin init --service checkout\n" +
+			"  serin init --service checkout -\n" +
+			"  serin init --service checkout --from-prometheus http://127.0.0.1:9090",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.output = f.service + ".yaml"

@@ -26,7 +26,8 @@ func newReplay(env Env) *cobra.Command {
 		Long: "Replay runs the journal of a rollout through the decisions again: each recorded state must follow from the one before it and\n" +
 			"the recorded evidence. Exit status 1: something does not follow, or there is no such rollout. Entries that were decided by other\n" +
 			"rules than this program's are named and not judged.",
-		Args: cobra.ExactArgs(1),
+		Example: "  serin replay checkout-1.4.2-0a1b2c3d",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := textOrJSON(f.output); err != nil {
 				return err

@@ -50,7 +50,7 @@ func newReport(env Env) *cobra.Command {
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVar(&f.environment, "env", deployments.DefaultEnvironment, "environment (default without SERVICE: all)")
+	cmd.Flags().StringVar(&f.environment, "env", deployments.DefaultEnvironment, "environment (without SERVICE: all)")
 	cmd.Flags().StringVar(&f.since, "since", "30d", "how far back: a duration as in 30d, or a day as in 2026-11-01, which begins at 00:00 UTC")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json or md")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json", "md"}, cobra.ShellCompDirectiveNoFileComp))
@@ -59,6 +59,9 @@ func newReport(env Env) *cobra.Command {
 }
 
 func (f reportFlags) run(ctx context.Context, env Env, about reportOf) error {
+	if f.output == "markdown" { // what explain calls it
+		f.output = "md"
+	}
 	usage := func(err error) error { return exitError{code: exitUsage, err: err} }
 	if !slices.Contains([]string{"text", "json", "md"}, f.output) {
 		return usage(fmt.Errorf("output %q is not one of text, json, md", f.output))

@@ -78,9 +78,9 @@ func TestReportRefusesWhatItCannotTell(t *testing.T) {
 		says string
 	}{
 		{[]string{"report", "--data", "data"}, exitOK, "No rollout ended in this time."},
-		{[]string{"report", "checkout", "--data", "data", "-o", "md"}, exitOK, "No rollout ended in this time."},
+		{[]string{"report", "checkout", "--data", "data", "-o", "markdown"}, exitOK, "No rollout ended in this time."},
 		{[]string{"report", "--data", "data", "-o", "json"}, exitOK, `"services": []`},
-		{[]string{"report", "-o", "markdown"}, exitUsage, "not one of text, json, md"},
+		{[]string{"report", "-o", "xml"}, exitUsage, "not one of text, json, md"},
 		{[]string{"report", "--since", "30"}, exitUsage, "write a duration, as in 30d or 12h, or a day, as in 2026-11-01"},
 		{[]string{"report", "--since", "0d"}, exitUsage, "write a duration"},
 		{[]string{"report", "--since", "2026-11-21"}, exitUsage, "is yet to come"},

@@ -28,6 +28,9 @@ func newSetup(env Env) *cobra.Command {
 		Long: "Setup makes what is missing in NATS and says what it made and what it found; doing it again changes nothing.\n" +
 			"With --permissions it connects to nothing and prints what each role needs: ci, operator, viewer, deployer, worker and\n" +
 			"application, for all services or those of --service and --env.",
+		Example: "  serin setup --nats nats://nats.example.com:4222 --creds admin.creds --replicas 3\n" +
+			"  serin setup --permissions nats > serin-users.conf\n" +
+			"  serin setup --permissions json --service checkout --env production",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.permissions != "" {

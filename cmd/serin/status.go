@@ -25,7 +25,12 @@ func newStatus(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [SERVICE]",
 		Short: "Say where rollouts are",
-		Args:  cobra.MaximumNArgs(1),
+		Long: "Status tells of a service's rollout: its step and share of traffic, what it waits for, what its rules read last. Without\n" +
+			"SERVICE it lists every service, of all environments or of --env.",
+		Example: "  serin status\n" +
+			"  serin status checkout\n" +
+			"  serin status --env staging -o json",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := textOrJSON(output); err != nil {
 				return err
@@ -46,7 +51,7 @@ func newStatus(env Env) *cobra.Command {
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVar(&environment, "env", deployments.DefaultEnvironment, "environment")
+	cmd.Flags().StringVar(&environment, "env", deployments.DefaultEnvironment, "environment (without SERVICE: all)")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
 }

@@ -27,6 +27,9 @@ func newTest(env Env) *cobra.Command {
 		Long: "Test reads files of tests, or those of directories that end in _test.yaml or .test.yaml, and takes the releases in them through\n" +
 			"their policies: in simulated time, against the series in the file, which are written as for `promtool test rules`. It needs no\n" +
 			"Prometheus and no NATS. Exit status 1: a test failed; 2: a file cannot be used, or no test was selected.",
+		Example: "  serin test checkout_test.yaml\n" +
+			"  serin test policies -o junit\n" +
+			"  serin test --run \"taken back\" checkout_test.yaml",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return test(cmd.Context(), env, args, f) },
 	}
