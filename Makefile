@@ -13,7 +13,7 @@ RACE     ?= auto
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 # Debian's packages that the end-to-end tests run against.
-E2E_PACKAGES := prometheus nginx haproxy postgresql
+E2E_PACKAGES := prometheus nginx haproxy postgresql tmux
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test check fmt fmt-check vet lint tidy-check fuzz bench chaos promrules e2e deps-e2e golden cover clean
