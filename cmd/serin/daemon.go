@@ -36,6 +36,7 @@ type daemonConfig struct {
 	OFREP      ofrepFlags        // without an address it is not served
 	Intake     intakeFlags       // over HTTP; without an address there is none
 	Slack      string            // webhook URL; "": nobody is told
+	Inputs     []jetstream.Input // subjects that releases come in on besides
 	Structured bool              // events are CloudEvents in structured mode
 	Receivers  []notify.Receiver // who is told of events, beside it
 	Retention  time.Duration     // how long finished rollouts are kept; 0: for ever
@@ -57,6 +58,7 @@ type daemon struct {
 	audit     *auditor
 	worker    *deployments.Worker
 	leases    *jetstream.FairLeases
+	intakes   jetstream.Inputs
 	registry  *prom.Registry
 	listener  net.Listener
 	ready     readiness
@@ -93,6 +95,9 @@ func (d *daemon) open(ctx context.Context) (err error) {
 		return err
 	}
 	if d.journal, err = jetstream.OpenJournal(ctx, d.js, d.names, cfg.Log); err != nil {
+		return err
+	}
+	if d.intakes, err = d.inputs(ctx); err != nil {
 		return err
 	}
 	d.audit = newAuditor(jetstream.Audit{JS: d.js, Names: d.names}, cfg.Log)

@@ -82,7 +82,7 @@ func (d *daemon) deciders() map[string]func(context.Context) error {
 		_, err := d.worker.Accept(ctx, rel)
 		return err
 	}
-	return map[string]func(context.Context) error{
+	all := map[string]func(context.Context) error{
 		"worker":   d.worker.Run,
 		"policies": d.offers.run,
 		"intake": func(ctx context.Context) error {
@@ -92,6 +92,10 @@ func (d *daemon) deciders() map[string]func(context.Context) error {
 			return jetstream.Serve(ctx, d.nc, d.names, handlers(d.worker), d.cfg.Log, d.ready.ready)
 		},
 	}
+	if len(d.cfg.Inputs) > 0 {
+		all["inputs"] = d.intakes.Run
+	}
+	return all
 }
 
 // settle gives dispatch a moment to tell the last decisions. What it does not manage is told after the next start.

@@ -47,6 +47,12 @@ type ordered struct {
 
 func newOrdered(t *testing.T, policies ...string) *ordered {
 	t.Helper()
+	return newOrderedWith(t, func(*daemonConfig) {}, policies...)
+}
+
+// newOrderedWith is newOrdered with more in the daemon's configuration.
+func newOrderedWith(t *testing.T, change func(*daemonConfig), policies ...string) *ordered {
+	t.Helper()
 	prometheus := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[%d,"1"]}]}}`, time.Now().Unix())
 	}))
@@ -65,8 +71,9 @@ func newOrdered(t *testing.T, policies ...string) *ordered {
 	if err != nil || findings.Err() != nil {
 		t.Fatal(err, findings)
 	}
-	o.d, err = newDaemon(t.Context(), daemonConfig{Policies: files, NATS: natsFlags{data: "data"}, Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0",
-		Log: slog.New(slog.DiscardHandler), Env: o.env})
+	cfg := daemonConfig{Policies: files, NATS: natsFlags{data: "data"}, Listen: "127.0.0.1:0", HTTP: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler), Env: o.env}
+	change(&cfg)
+	o.d, err = newDaemon(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

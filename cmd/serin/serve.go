@@ -124,6 +124,9 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 	if cfg.Receivers, err = env.settings.receivers(); err != nil {
 		return usage(err)
 	}
+	if cfg.Inputs, err = env.settings.subjects(); err != nil {
+		return usage(err)
+	}
 	return cfg, nil
 }
 

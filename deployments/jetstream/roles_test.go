@@ -31,22 +31,23 @@ type client struct {
 }
 
 // guard starts a server from the configuration that serin setup prints, and nothing else.
-func guard(t *testing.T, n Names, s Scope) guarded {
+func guard(t *testing.T, n Names, s Scope, inputs ...Input) guarded {
 	t.Helper()
-	g, opts := guarding(t, n, s)
+	g, opts := guarding(t, n, s, inputs...)
 	g.url = run(t, opts).Addr().String()
 	g.setUp(t, Layout{Names: n, Partitions: 2})
 	return g
 }
 
 // guarding is the configuration of a server that is not started yet.
-func guarding(t *testing.T, n Names, s Scope) (guarded, *server.Options) {
+func guarding(t *testing.T, n Names, s Scope, inputs ...Input) (guarded, *server.Options) {
 	t.Helper()
 	g := guarded{roles: map[string]Role{}}
 	roles, err := Roles(n, s)
 	if err != nil {
 		t.Fatal(err)
 	}
+	roles = WithInputs(n, roles, inputs)
 	t.Setenv(n.password(setupUser), setupUser)
 	for _, r := range roles {
 		g.roles[r.Name] = r
