@@ -75,14 +75,12 @@ func promoted(rollout string, lead float64) deployments.Summary {
 		Released: after(-lead), Began: after(1 - lead), Ended: after(0)}
 }
 
-func number(f float64) *float64 { return &f }
-
 // By hand: the fault lasted 92 - 60 = 32 s at 25 %: 8 s of all traffic, 24 s avoided. 3000 requests in 60 s at 25 % are
 // 200 a second in all: 4800 requests avoided, of which 20 % would have failed: 960, worth 960 x 0.12 = 115.20.
 func TestARollbackIsAccountedAsWorkedOutByHand(t *testing.T) {
 	got := deployments.NewAccount(takenBack("r", euros))
 	want := deployments.Account{Slot: slot, Rollout: "r", Version: "1.1.0", Ended: after(180), Fate: deployments.FateTakenBack, Cause: steps.ByRules,
-		Step: "25 %", Rules: []string{"errors"}, Decide: number(30), Restore: number(32), Healthy: number(120),
+		Step: "25 %", Rules: []string{"errors"}, Decide: new(30.0), Restore: new(32.0), Healthy: new(120.0),
 		Exposure: &deployments.Exposure{Fault: 32, Met: 8, Avoided: 24},
 		Requests: &deployments.Requests{Rule: "errors", Rate: 200, Avoided: 4800, Failed: 960},
 		Loss:     &deployments.Money{Amount: 115.2, Currency: "EUR"}}
@@ -106,8 +104,8 @@ func TestWhatIsNotKnownIsNotGuessed(t *testing.T) {
 		{"no rule counts", func(s *deployments.Summary) { s.Fault.Counts = nil }, true, true, false, 0},
 		{"no traffic in the window", func(s *deployments.Summary) { s.Fault.Counts[0].At = after(-600) }, true, true, false, 0},
 		{"a window over two shares", func(s *deployments.Summary) { s.Fault.Counts[0].At = after(30) }, true, true, true, 1600}, // 3000 / (1.5 + 7.5) x 24 x 0.2
-		{"stable fails as well", func(s *deployments.Summary) { s.Fault.Counts[0].Stable = number(.05) }, true, true, true, 720},
-		{"stable fails more", func(s *deployments.Summary) { s.Fault.Counts[0].Stable = number(.5) }, true, true, true, 0},
+		{"stable fails as well", func(s *deployments.Summary) { s.Fault.Counts[0].Stable = new(.05) }, true, true, true, 720},
+		{"stable fails more", func(s *deployments.Summary) { s.Fault.Counts[0].Stable = new(.5) }, true, true, true, 0},
 		{"two rules count", func(s *deployments.Summary) {
 			s.Fault.Counts = append(s.Fault.Counts, deployments.Count{Rule: "slow", At: after(90), Window: 60, Total: 3000, Bad: 900})
 		}, true, true, true, 1440},
@@ -149,12 +147,12 @@ func TestAReportCountsAndSums(t *testing.T) {
 		Steps: []deployments.AtStep{{Rollouts: 1}, {Step: "5 %", Rollouts: 1}, {Step: "25 %", Rollouts: 2}},
 		Apart: map[deployments.Fate]int{deployments.FateAborted: 1, deployments.FateSuperseded: 1, deployments.FateNotReady: 1,
 			deployments.FateNeverExposed: 1, deployments.FateOther: 1},
-		UnderWay: 1, Unconfirmed: 1, FailureRate: number(.5),
-		Lead:     deployments.Times{Known: deployments.Known{Known: 4, Of: 4}, Median: number(2500), P90: number(9000)},
-		Decide:   deployments.Times{Known: deployments.Known{Known: 2, Of: 3}, Median: number(30), P90: number(30)},
-		Restore:  deployments.Times{Known: deployments.Known{Known: 2, Of: 3}, Median: number(32), P90: number(32)},
-		Healthy:  deployments.Times{Known: deployments.Known{Known: 2, Of: 3}, Median: number(120), P90: number(120)},
-		Exposure: deployments.Exposures{Known: deployments.Known{Known: 2, Of: 3}, Exposure: deployments.Exposure{Fault: 64, Met: 16, Avoided: 48}, Mean: number(.25)},
+		UnderWay: 1, Unconfirmed: 1, FailureRate: new(.5),
+		Lead:     deployments.Times{Known: deployments.Known{Known: 4, Of: 4}, Median: new(2500.0), P90: new(9000.0)},
+		Decide:   deployments.Times{Known: deployments.Known{Known: 2, Of: 3}, Median: new(30.0), P90: new(30.0)},
+		Restore:  deployments.Times{Known: deployments.Known{Known: 2, Of: 3}, Median: new(32.0), P90: new(32.0)},
+		Healthy:  deployments.Times{Known: deployments.Known{Known: 2, Of: 3}, Median: new(120.0), P90: new(120.0)},
+		Exposure: deployments.Exposures{Known: deployments.Known{Known: 2, Of: 3}, Exposure: deployments.Exposure{Fault: 64, Met: 16, Avoided: 48}, Mean: new(.25)},
 		Requests: deployments.RequestSums{Known: deployments.Known{Known: 2, Of: 3}, Avoided: 9600, Failed: 1920},
 		Loss:     deployments.Losses{Known: deployments.Known{Known: 2, Of: 3}, Amounts: []deployments.Money{{Amount: 115.2, Currency: "EUR"}, {Amount: 960, Currency: "USD"}}},
 	}

@@ -54,7 +54,7 @@ func TestASummaryKeepsWhatReportsAreMadeOf(t *testing.T) {
 			}
 		}
 		want := &deployments.Fault{Since: first.Evidence[0].Reading.At, Off: off.At, Counts: []deployments.Count{
-			{Rule: "errors", At: decided.Evidence[0].Reading.At, Window: 20, Total: 100, Bad: 20, Stable: number(0.01)}}}
+			{Rule: "errors", At: decided.Evidence[0].Reading.At, Window: 20, Total: 100, Bad: 20, Stable: new(0.01)}}}
 		if diff := cmp.Diff(want, bad.Fault); diff != "" || !want.Since.Before(decided.At) || want.Off.Before(decided.At) {
 			t.Errorf("fault: want -, got +:\n%s", diff)
 		}

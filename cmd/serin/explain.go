@@ -28,17 +28,14 @@ func newExplain(env Env) *cobra.Command {
 		Use:   "explain ROLLOUT",
 		Short: "Say why a rollout was decided as it was",
 		Long: "Explain tells the story of a rollout from its journal: each decision with the readings it rests on, their queries as they were\n" +
-			"sent, values, limits, what stable had, and when; what was done, and whether it was confirmed. `serin history SERVICE -o json` has the ids of a\n" +
-			"service's rollouts.",
+			"sent, values, limits, what stable had, and when; what was done, and whether it was confirmed. The ids of a service's\n" +
+			"rollouts are in `serin history SERVICE -o json`.",
 		Example: "  serin explain checkout-1.4.2-0a1b2c3d\n" +
 			"  serin explain checkout-1.4.2-0a1b2c3d -o markdown",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.output == "md" { // what report calls it
-				f.output = "markdown"
-			}
-			if f.output != "markdown" && textOrJSON(f.output) != nil {
-				return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json, markdown", f.output)}
+			if err := f.known(); err != nil {
+				return err
 			}
 			r, err := f.dial(cmd.Context(), env)
 			if err != nil {
@@ -65,6 +62,20 @@ func newExplain(env Env) *cobra.Command {
 	cmd.Flags().StringVar(&f.prometheus, "prometheus", "", "where links lead (default: the policy's own Prometheus)")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json or markdown")
 	return cmd
+}
+
+// known refuses an output that it does not know.
+func (f *explainFlags) known() error {
+	switch f.output {
+	case "markdown":
+	case "md": // what report calls it
+		f.output = "markdown"
+	default:
+		if textOrJSON(f.output) != nil {
+			return exitError{code: exitUsage, err: fmt.Errorf("output %q is not one of text, json, markdown", f.output)}
+		}
+	}
+	return nil
 }
 
 // headline is the end of the rollout in one sentence.

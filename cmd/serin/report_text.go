@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -54,7 +55,7 @@ func (r reportOf) table(b *strings.Builder) {
 			wrap(b, "", name)
 			name = ""
 		}
-		fmt.Fprintf(b, "%s"+form, pad(name, serviceWidth), fmt.Sprint(f.Releases), fmt.Sprint(f.Promoted), fmt.Sprint(f.TakenBack),
+		fmt.Fprintf(b, "%s"+form, pad(name, serviceWidth), strconv.Itoa(f.Releases), strconv.Itoa(f.Promoted), strconv.Itoa(f.TakenBack),
 			percentOrDash(f.FailureRate), lastingOrDash(f.Lead.Median), lastingOrDash(f.Restore.Median))
 	}
 	for _, s := range r.Services {

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func TestAWorkerOfAnEarlierVersionIsFoundOut(t *testing.T) {
 	for _, n := range []int{maxHistory - 1, maxHistory} {
 		var told []deployments.Summary
 		for i := range n {
-			told = append(told, deployments.Summary{Rollout: fmt.Sprint(i), Ended: time.Date(2026, 11, 20, 0, -i, 0, 0, time.UTC)})
+			told = append(told, deployments.Summary{Rollout: strconv.Itoa(i), Ended: time.Date(2026, 11, 20, 0, -i, 0, 0, time.UTC)})
 		}
 		sub, err := l.nc.Subscribe("serin.read.*.*.history", func(msg *nats.Msg) {
 			state, err := json.Marshal(told)
