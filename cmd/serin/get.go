@@ -69,24 +69,29 @@ type getter struct {
 	flags *getFlags
 	slot  deployments.Slot // the zero Slot: all
 	link  *wire
+	slots listed // of all
 }
 
-// look asks what there is to see.
-func (g *getter) look(ctx context.Context, before []looked) ([]looked, error) {
+// look asks what there is to see. told says that something has happened.
+func (g *getter) look(ctx context.Context, before []looked, told bool) ([]looked, error) {
+	now := g.env.Now()
 	if g.slot != (deployments.Slot{}) {
 		var last looked
 		if len(before) > 0 {
 			last = before[0]
 		}
-		l, err := lookAt(ctx, g.link.remote, g.slot, g.env.Now(), last)
+		l, err := lookAt(ctx, g.link.remote, g.slot, now, last)
 		return []looked{l}, err
 	}
-	return lookAtAll(ctx, g.link.remote, g.flags.environment, g.env.Now(), before)
+	if err := g.slots.refresh(ctx, g.link.remote, g.flags.environment, now, told); err != nil {
+		return quiet(before, now), err
+	}
+	return lookAtAll(ctx, g.link.remote, g.slots.entries, now, before)
 }
 
 // once shows what is to be seen now.
 func (g *getter) once(ctx context.Context) error {
-	seen, err := g.look(ctx, nil)
+	seen, err := g.look(ctx, nil, true)
 	if err != nil {
 		return err
 	}

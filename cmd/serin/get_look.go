@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,6 +23,10 @@ const (
 	// askedAtOnce and mostAsked bound what is asked for all rollouts under way. Behind it the journal alone tells.
 	askedAtOnce = 8
 	mostAsked   = 50
+	// listEvery is how long a list of slots will do while nothing is told, and stayFor how long a rollout that has ended is
+	// still shown among those under way.
+	listEvery = 5 * time.Second
+	stayFor   = time.Minute
 	// bearable is how long a worker may be silent before that is said: a slot that changes hands is.
 	bearable = 3 * time.Second
 )
@@ -153,50 +158,72 @@ func entryAt(ctx context.Context, r *remote, s deployments.Slot, sequence uint64
 	return found, err
 }
 
-// lookAtAll looks at all rollouts that are under way. Of very many the journal alone tells.
-func lookAtAll(ctx context.Context, r *remote, environment string, now time.Time, before []looked) ([]looked, error) {
-	slots, err := r.reader().Slots(ctx, environment)
-	if err != nil {
-		out := slices.Clone(before)
-		for i := range out {
-			out[i] = out[i].silent(out[i].Slot, now)
-		}
-		return out, err
+// listed is the newest entry of every slot, and when it was read.
+type listed struct {
+	entries []deployments.Entry
+	at      time.Time
+}
+
+// refresh reads the slots again where that was long ago, or anew is wanted: it asks for each partition.
+func (k *listed) refresh(ctx context.Context, r *remote, environment string, now time.Time, anew bool) error {
+	if !anew && now.Sub(k.at) < listEvery {
+		return nil
 	}
-	slots = slices.DeleteFunc(slots, func(e deployments.Entry) bool { return !e.State.Live() })
-	slices.SortFunc(slots, func(a, b deployments.Entry) int { return compareSlots(a.Slot, b.Slot) })
-	out := make([]looked, len(slots))
+	entries, err := r.reader().Slots(ctx, environment)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(entries, func(a, b deployments.Entry) int { return strings.Compare(a.Slot.String(), b.Slot.String()) })
+	k.entries, k.at = entries, now
+	return nil
+}
+
+// lookAtAll looks at all rollouts that are under way, and for a while on at those that were. Of very many the journal alone
+// tells.
+func lookAtAll(ctx context.Context, r *remote, entries []deployments.Entry, now time.Time, before []looked) ([]looked, error) {
+	var out []looked
+	for _, e := range entries {
+		k := slices.IndexFunc(before, func(l looked) bool { return l.Slot == e.Slot })
+		over := e.State.Rollout != nil && k >= 0 && now.Sub(e.State.Rollout.EndedAt) < stayFor
+		if !e.State.Live() && !over {
+			continue
+		}
+		l := looked{Slot: e.Slot, Rev: e.Rev, State: e.State, Heard: now}
+		if k >= 0 && before[k].Rev >= e.Rev {
+			l = before[k]
+		} else if k >= 0 {
+			l.Silent, l.Readings = before[k].Silent, before[k].Readings
+		}
+		out = append(out, l)
+	}
 	asking, ctx := errgroup.WithContext(ctx)
 	asking.SetLimit(askedAtOnce)
-	for i, e := range slots {
-		out[i] = looked{Slot: e.Slot, Rev: e.Rev, State: e.State, Heard: now}
-		if i >= mostAsked {
+	for i, l := range out[:min(len(out), mostAsked)] {
+		if !l.State.Live() {
+			out[i].Silent = time.Time{}
 			continue
 		}
 		asking.Go(func() error {
-			asked, err := askOwner(ctx, r, e.Slot)
-			if err == nil {
-				out[i] = out[i].answered(asked, now)
-				return nil
+			asked, err := askOwner(ctx, r, l.Slot)
+			if err != nil {
+				out[i] = l.silent(l.Slot, now)
+				return ctx.Err()
 			}
-			if k := slices.IndexFunc(before, func(l looked) bool { return l.Slot == e.Slot }); k >= 0 {
-				out[i].Silent, out[i].Readings, out[i].Heard = before[k].Silent, before[k].Readings, before[k].Heard
-			}
-			out[i] = out[i].silent(e.Slot, now)
-			return ctx.Err()
+			out[i] = l.answered(asked, now)
+			out[i].Silent = time.Time{}
+			return nil
 		})
 	}
 	return out, asking.Wait()
 }
 
-func compareSlots(a, b deployments.Slot) int {
-	switch {
-	case a.String() < b.String():
-		return -1
-	case a.String() > b.String():
-		return 1
+// quiet is what was known of all, with since when nobody answers.
+func quiet(before []looked, now time.Time) []looked {
+	out := slices.Clone(before)
+	for i := range out {
+		out[i] = out[i].silent(out[i].Slot, now)
 	}
-	return 0
+	return out
 }
 
 // wire is a connection that comes back, also where the server on a data directory has another address than before.

@@ -30,6 +30,9 @@ func (p *page) rules(v view) branch {
 	}
 	for _, r := range v.Rules {
 		c := verdictColours[r.Verdict]
+		if !r.Read && r.Verdict == analysis.Healthy.String() {
+			c = dim // of the step before
+		}
 		line := row{{verdictMarks[r.Verdict] + " ", c}, {padTo(printable(r.Rule), names) + "  ", none}, {padTo(r.measuredText(), values) + "  ", c},
 			{fmt.Sprintf("%*s  ", samplesColumn, samples(r.Samples)), dim}}
 		if spark >= leastSpark {

@@ -197,9 +197,19 @@ var looks = map[string]struct {
 }{"80": {80, false}, "120": {120, false}, "80_colour": {80, true}, "120_colour": {120, true}}
 
 func TestEveryStateOfARolloutIsDrawnAsInItsGoldenFile(t *testing.T) {
+	drawn := map[string]func(int, bool) string{"all": func(width int, colour bool) string {
+		var views []view
+		for _, name := range []string{"baking_healthy", "audience", "holding", "reverting_unconfirmed", "promoted", "silent"} {
+			views = append(views, newView(sceneNow, scenes()[name]))
+		}
+		return renderAll(views, width, colour)
+	}, "none": func(width int, colour bool) string { return renderAll(nil, width, colour) }}
 	for name, l := range scenes() {
+		drawn[name] = func(width int, colour bool) string { return render(newView(sceneNow, l), width, colour) }
+	}
+	for name, draw := range drawn {
 		for look, o := range looks {
-			got := render(newView(sceneNow, l), o.width, o.colour)
+			got := draw(o.width, o.colour)
 			path := filepath.Join("testdata", "get", name+"_"+look+".txt")
 			if *update {
 				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {

@@ -21,7 +21,7 @@ const (
 
 // watch shows what is to be seen until ctx ends. Whoever does not answer meanwhile is waited for.
 func (g *getter) watch(ctx context.Context) error {
-	seen, err := g.look(ctx, nil)
+	seen, err := g.look(ctx, nil, true)
 	if err != nil {
 		return err
 	}
@@ -61,14 +61,16 @@ func (g *getter) keepLooking(ctx context.Context, seen []looked, news chan<- []l
 	pause := time.NewTicker(watchTick)
 	defer pause.Stop()
 	for {
+		told := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-pause.C:
 		case <-g.link.heard:
+			told = true
 		}
 		g.link.renew(ctx)
-		seen, _ = g.look(ctx, seen) // after an error it says since when nobody answers
+		seen, _ = g.look(ctx, seen, told) // after an error it says since when nobody answers
 		select {
 		case <-ctx.Done():
 			return
