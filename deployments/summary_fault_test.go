@@ -2,6 +2,7 @@ package deployments_test
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/serin-cd/serin/analysis"
 	"github.com/serin-cd/serin/deployments"
@@ -202,4 +204,46 @@ func TestWhatEarlierVersionsWroteIsReported(t *testing.T) {
 	if r.Total.TakenBack != 1 || r.Total.Restore.Known != (deployments.Known{Of: 1}) || r.Rollouts[0].Step != "12.5 %" {
 		t.Errorf("%+v", r)
 	}
+}
+
+// Entries of other rollouts, wherever they stand behind the first of one's own, change nothing; and no course of entries
+// makes more of a fault than all traffic for as long as it lasted.
+func TestASummaryRestsOnItsOwnEntriesAlone(t *testing.T) {
+	golden, err := os.ReadFile("testdata/journal.v1.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := map[string][]deployments.Entry{}
+	for line := range strings.Lines(string(golden)) {
+		var e deployments.Entry
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		own[e.Rollout] = append(own[e.Rollout], e)
+	}
+	if len(own) != 2 {
+		t.Fatalf("%d rollouts, want 2", len(own))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		id := rapid.SampledFrom(slices.Sorted(maps.Keys(own))).Draw(t, "rollout")
+		kept := slices.DeleteFunc(slices.Clone(own[id]), func(deployments.Entry) bool { return rapid.IntRange(0, 9).Draw(t, "purged") == 0 })
+		want, ok := deployments.Summarize(kept)
+		if !ok {
+			return
+		}
+		mixed := slices.Clone(kept)
+		for other, entries := range own {
+			for _, e := range entries {
+				if e.Slot.Service = "other"; other != id {
+					mixed = slices.Insert(mixed, rapid.IntRange(1, len(mixed)).Draw(t, "place"), e)
+				}
+			}
+		}
+		if got, _ := deployments.Summarize(mixed); !cmp.Equal(want, got) {
+			t.Fatalf("want -, got +:\n%s", cmp.Diff(want, got))
+		}
+		if a := deployments.NewAccount(want); a.Exposure != nil && (a.Exposure.Met < 0 || a.Exposure.Met > a.Exposure.Fault) {
+			t.Fatalf("%+v", a.Exposure)
+		}
+	})
 }

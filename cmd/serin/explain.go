@@ -30,9 +30,8 @@ func newExplain(env Env) *cobra.Command {
 		Long: "Explain tells the story of a rollout from its journal: each decision with the readings it rests on, their queries as they were\n" +
 			"sent, values, limits, what stable had, and when; what was done, and whether it was confirmed. The ids of a service's\n" +
 			"rollouts are in `serin history SERVICE -o json`.",
-		Example: "  serin explain checkout-1.4.2-0a1b2c3d\n" +
-			"  serin explain checkout-1.4.2-0a1b2c3d -o markdown",
-		Args: cobra.ExactArgs(1),
+		Example: "  serin explain checkout-1.4.2-0a1b2c3d\n  serin explain checkout-1.4.2-0a1b2c3d -o markdown",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.known(); err != nil {
 				return err
