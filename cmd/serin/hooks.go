@@ -75,7 +75,9 @@ func (d *daemon) serveIntake(ctx context.Context) error {
 	if server.Shutdown(end) != nil {
 		_ = server.Close()
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
 	return nil
 }
 

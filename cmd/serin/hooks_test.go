@@ -72,7 +72,7 @@ func newHooked(t *testing.T) hooked {
 }
 
 func hookOf(service, body string) web.Request {
-	return web.Request{Slot: deployments.Slot{Environment: "production", Service: service}, Header: http.Header{}, Body: []byte(body)}
+	return web.Request{Slot: deployments.Slot{Environment: "production", Service: service}, Header: map[string][]string{}, Body: []byte(body)}
 }
 
 // post sends a release and returns what was answered.

@@ -25,7 +25,7 @@ const retryAfter = "5"
 // Request is a release as it was sent. Nothing of it has been looked at but its envelope.
 type Request struct {
 	Slot   deployments.Slot
-	Header http.Header // Content-Type, the attributes of a CloudEvent in binary mode, and traceparent
+	Header map[string][]string // by name in lower case: content-type, attributes of a CloudEvent in binary mode, traceparent
 	Body   []byte
 	Named  bool   // it has an id of its own
 	Key    string // the Idempotency-Key, where it has no id of its own; "": there is none
@@ -80,7 +80,7 @@ func (i Intake) release(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &refused):
 		refuse(w, http.StatusUnprocessableEntity, refused.Reason, refused.Error())
 	case err != nil:
-		i.warn(r, "release not stored", err)
+		i.warn(r, "store a release", err)
 		w.Header().Set("Retry-After", retryAfter)
 		refuse(w, http.StatusServiceUnavailable, "away", "the release is not known to be stored: send it again, with the same Idempotency-Key")
 	default:
@@ -90,7 +90,7 @@ func (i Intake) release(w http.ResponseWriter, r *http.Request) {
 
 func (i Intake) warn(r *http.Request, what string, err error) {
 	if i.Log != nil {
-		i.Log.WarnContext(r.Context(), what, slog.String("path", r.URL.Path), slog.String("error", err.Error()))
+		i.Log.WarnContext(r.Context(), "intake failed", slog.String("at", what), slog.String("path", r.URL.Path), slog.String("error", err.Error()))
 	}
 }
 
@@ -109,7 +109,7 @@ func (i Intake) admit(r *http.Request) (status int, why string) {
 	}
 	tokens, err := i.Tokens()
 	if err != nil {
-		i.warn(r, "tokens cannot be read", err)
+		i.warn(r, "read tokens", err)
 		return http.StatusServiceUnavailable, "the tokens cannot be read here"
 	}
 	scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -131,7 +131,7 @@ func same(a, b string) int {
 
 // read takes a release out of its request.
 func read(w http.ResponseWriter, r *http.Request) (Request, int, error) {
-	out := Request{Slot: deployments.Slot{Environment: r.PathValue("environment"), Service: r.PathValue("service")}, Header: http.Header{}}
+	out := Request{Slot: deployments.Slot{Environment: r.PathValue("environment"), Service: r.PathValue("service")}, Header: map[string][]string{}}
 	if err := out.Slot.Validate(); err != nil {
 		return out, http.StatusUnprocessableEntity, err
 	}
@@ -192,7 +192,7 @@ func key(r *http.Request) (string, error) {
 }
 
 // named reports whether a release has an id of its own. What cannot be read has none, and is refused later.
-func named(h http.Header, body []byte) bool {
+func named(h map[string][]string, body []byte) bool {
 	if len(h["ce-id"]) > 0 {
 		return true
 	}
