@@ -66,6 +66,8 @@ func newRoot(env Env) *cobra.Command {
 	root.AddCommand(commands(env)...)
 	root.AddCommand(newOrders(env)...)
 	completions(root, env)
+	group(root)
+	root.SetUsageFunc(usage)
 	ownErrors(root)
 	return root
 }
