@@ -19,6 +19,7 @@ const (
 	HeaderSubject  = "Serin-Subject"  // where the message was published
 	HeaderStream   = "Serin-Stream"   // the stream it was taken from
 	HeaderSequence = "Serin-Sequence" // its sequence there
+	HeaderConsumer = "Serin-Consumer" // the durable consumer it was taken by
 	HeaderID       = "Serin-Id"       // its Nats-Msg-Id, if it had one
 	HeaderSize     = "Serin-Size"     // bytes of its body, where the dead letter has only the beginning
 )
@@ -58,6 +59,7 @@ func bury(ctx context.Context, js jetstream.JetStream, n Names, msg jetstream.Ms
 	letter.Header[HeaderSubject] = []string{percentEncode(msg.Subject())}
 	letter.Header[HeaderStream] = []string{meta.Stream}
 	letter.Header[HeaderSequence] = []string{seq}
+	letter.Header[HeaderConsumer] = []string{meta.Consumer}
 	if id := msg.Headers().Get(nats.MsgIdHdr); id != "" && len(id) <= maxLetterID {
 		letter.Header[HeaderID] = []string{percentEncode(id)}
 	}

@@ -33,14 +33,15 @@ type Letter struct {
 	Reason   string      `json:"reason"` // one word
 	Why      string      `json:"why"`    // in words
 	Subject  string      `json:"subject"`
-	Stream   string      `json:"stream"`           // the message was taken from
-	Message  uint64      `json:"message"`          // its sequence there
-	ID       string      `json:"id,omitempty"`     // its Nats-Msg-Id
-	Size     int         `json:"size"`             // of its body, in bytes
-	Cut      bool        `json:"cut,omitempty"`    // the letter has only the beginning of the body
-	Header   nats.Header `json:"header,omitempty"` // the message's own, as they were sent
-	Body     []byte      `json:"body,omitempty"`   // not in a list
-	Retried  time.Time   `json:"retried,omitzero"` // when it was last published again
+	Stream   string      `json:"stream"`             // the message was taken from
+	Message  uint64      `json:"message"`            // its sequence there
+	ID       string      `json:"id,omitempty"`       // its Nats-Msg-Id
+	Consumer string      `json:"consumer,omitempty"` // that took it: tell-<name> of a notifier's
+	Size     int         `json:"size"`               // of its body, in bytes
+	Cut      bool        `json:"cut,omitempty"`      // the letter has only the beginning of the body
+	Header   nats.Header `json:"header,omitempty"`   // the message's own, as they were sent
+	Body     []byte      `json:"body,omitempty"`     // not in a list
+	Retried  time.Time   `json:"retried,omitzero"`   // when it was last published again
 }
 
 // List is the letters since an instant, oldest first, without their bodies; those of one reason where it is not "".
@@ -132,7 +133,7 @@ func (d DeadLetters) letter(seq uint64, at time.Time, subject string, h nats.Hea
 	}
 	reason, _ := strings.CutPrefix(subject, d.Names.Subject("dlq", ""))
 	l := Letter{Sequence: seq, At: at.UTC(), Reason: reason, Why: text(HeaderReason), Subject: text(HeaderSubject), Stream: h.Get(HeaderStream),
-		ID: text(HeaderID), Header: nats.Header{}, Body: body}
+		ID: text(HeaderID), Consumer: h.Get(HeaderConsumer), Header: nats.Header{}, Body: body}
 	l.Message, _ = strconv.ParseUint(h.Get(HeaderSequence), 10, 64)
 	for name, values := range h {
 		if !strings.HasPrefix(strings.ToLower(name), "nats-") && !ofLetter(name) {
@@ -152,7 +153,7 @@ func (d DeadLetters) letter(seq uint64, at time.Time, subject string, h nats.Hea
 // ofLetter reports whether a header is one that a dead letter adds.
 func ofLetter(name string) bool {
 	switch name {
-	case HeaderReason, HeaderSubject, HeaderStream, HeaderSequence, HeaderID, HeaderSize:
+	case HeaderReason, HeaderSubject, HeaderStream, HeaderSequence, HeaderConsumer, HeaderID, HeaderSize:
 		return true
 	}
 	return false

@@ -2,8 +2,10 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,6 +17,7 @@ const (
 	tellAttempts = 15
 	tellAckWait  = 60 * time.Second
 	tellWait     = 25 * time.Second // for one event: less, so that no other worker tells it too
+	tellPatience = 30 * time.Minute // an outage of a receiver that costs no event
 	tellPrefix   = "tell-"          // of a notifier's durable consumer
 )
 
@@ -22,8 +25,10 @@ const (
 type Events struct {
 	JS       jetstream.JetStream
 	Names    Names
-	Attempts int          // of Tell, before an event is given up as a dead letter; 0: 15, which takes about 8 minutes
+	Attempts int          // of Tell, before an event is given up as a dead letter; 0: 15, and not in its first half hour
 	Log      *slog.Logger // nil: silent
+
+	Undelivered func(name string) // nil, or told of each event that Tell has given up
 }
 
 // Filter says which events to follow. Empty fields let everything through.
@@ -99,9 +104,11 @@ func (f Filter) wants(e deployments.Event) bool {
 
 // Tell hands every event from now on to deliver, one at a time, until ctx ends. The name keeps the place over restarts:
 // events of the time between are delivered too. An error is tried again, later and later, or after the error's
-// RetryAfter() time.Duration when it has one; meanwhile others go on. What cannot be delivered becomes a dead letter.
+// RetryAfter() time.Duration when it has one; meanwhile others go on. One whose WaitsItsTurn() bool is true is no try.
+// What cannot be delivered becomes a dead letter.
 func (e Events) Tell(ctx context.Context, name string, deliver func(context.Context, deployments.Event) error) error {
-	if e.Attempts == 0 {
+	patient := e.Attempts == 0
+	if patient {
 		e.Attempts = tellAttempts
 	}
 	e.Log = orDiscard(e.Log)
@@ -119,9 +126,27 @@ func (e Events) Tell(ctx context.Context, name string, deliver func(context.Cont
 				_ = msg.Nak()
 				continue
 			}
-			end.finish(ctx, msg, e.tell(ctx, msg, deliver))
+			err, end := e.tell(ctx, msg, deliver), end
+			if patient && young(msg) || waitsItsTurn(err) {
+				end.attempts = math.MaxInt
+			}
+			if end.finish(ctx, msg, err) && e.Undelivered != nil {
+				e.Undelivered(name)
+			}
 		}
 	})
+}
+
+// young reports whether an event may be tried as often as it takes.
+func young(msg jetstream.Msg) bool {
+	meta, err := msg.Metadata()
+	return err == nil && time.Since(meta.Timestamp) < tellPatience
+}
+
+// waitsItsTurn reports whether nobody was asked, which is no try: the error says so.
+func waitsItsTurn(err error) bool {
+	var turn interface{ WaitsItsTurn() bool }
+	return errors.As(err, &turn) && turn.WaitsItsTurn()
 }
 
 // remember makes the durable consumer of a notifier, once. One that exists keeps its place.

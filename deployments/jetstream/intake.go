@@ -90,8 +90,8 @@ type settle struct {
 	log      *slog.Logger
 }
 
-// finish acknowledges, buries or hands back a message, as err says.
-func (s settle) finish(ctx context.Context, msg jetstream.Msg, err error) {
+// finish acknowledges, buries or hands back a message, as err says. It reports whether it is buried.
+func (s settle) finish(ctx context.Context, msg jetstream.Msg, err error) (buried bool) {
 	stopping := ctx.Err() != nil
 	// What was done is said, even when the worker stops meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishWait)
@@ -101,7 +101,7 @@ func (s settle) finish(ctx context.Context, msg jetstream.Msg, err error) {
 		if err := msg.DoubleAck(ctx); err != nil {
 			s.log.Warn("message not acknowledged", "subject", msg.Subject(), "error", err)
 		}
-		return
+		return false
 	}
 	tried := attempt(msg)
 	reason := deployments.Refusal(err)
@@ -111,14 +111,15 @@ func (s settle) finish(ctx context.Context, msg jetstream.Msg, err error) {
 	if reason == "" {
 		s.log.Debug("message tried again later", "subject", msg.Subject(), "attempt", tried, "error", err)
 		_ = msg.NakWithDelay(retryAfter(err, tried))
-		return
+		return false
 	}
-	if buried := bury(ctx, s.js, s.names, msg, reason, err); buried != nil {
-		s.log.Warn("message not buried yet", "subject", msg.Subject(), "reason", reason, "error", buried)
+	if lost := bury(ctx, s.js, s.names, msg, reason, err); lost != nil {
+		s.log.Warn("message not buried yet", "subject", msg.Subject(), "reason", reason, "error", lost)
 		_ = msg.NakWithDelay(backoff(tried))
-		return
+		return false
 	}
 	s.log.Warn("message refused", "subject", msg.Subject(), "reason", reason, "error", err)
+	return true
 }
 
 // attempt is how often a message was delivered, this time included.

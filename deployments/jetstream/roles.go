@@ -42,9 +42,6 @@ type Import struct {
 	Share   bool   `json:"share,omitempty"` // the server says who sent it
 }
 
-// notifiers are the names that Events.Tell is called with.
-var notifiers = [...]string{"slack"}
-
 // journalReaders are the durable consumers of the journal.
 var journalReaders = [...]string{dispatchConsumer, summariesConsumer}
 

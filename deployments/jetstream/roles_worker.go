@@ -9,13 +9,13 @@ func (g grants) worker() Role {
 	r.Publish = []string{
 		n.Subject("journal.*.*.*"), n.Subject("event", ">"), n.Subject("rollback.*.*"), n.Subject("dlq", "*"), n.Subject("audit", ">"), n.Subject("refused.*.*"),
 		n.Subject("summary.*.*.*"), n.Subject("worker", "*"), n.Subject("offers", ">"),
-		g.flags(""), "$KV." + n.Bucket(PoliciesBucket) + ".>", "_INBOX.>", "_R_.>",
+		g.flags(""), "$KV." + n.Bucket(PoliciesBucket) + ".>", g.notebook(), "_INBOX.>", "_R_.>",
 		"$JS.API.INFO", "$JS.API.STREAM.PURGE." + journal, "$JS.API.CONSUMER.LIST." + journal, // for retention
 	}
 	for _, stream := range []string{journal, events} {
 		r.Publish = append(r.Publish, "$JS.API.DIRECT.GET."+stream, "$JS.API.DIRECT.GET."+stream+".>")
 	}
-	for _, bucket := range []string{FlagsBucket, PoliciesBucket} {
+	for _, bucket := range []string{FlagsBucket, PoliciesBucket, NotifyBucket} {
 		r.Publish = append(r.Publish, "$JS.API.DIRECT.GET."+g.bucket(bucket)+".>")
 	}
 	for _, s := range []string{"cmd.*.*.*", "ack.*.*"} {
@@ -28,7 +28,8 @@ func (g grants) worker() Role {
 	}
 	g.read(&r, journal, n.Subject("journal", ">"))
 	g.read(&r, n.Stream(SummaryStream), n.Subject("summary", ">"))
-	g.watch(&r, g.flags(""))
+	g.watch(&r, FlagsBucket, g.flags(""))
+	g.watch(&r, NotifyBucket, g.notebook())
 	g.durables(&r)
 	return r
 }
@@ -43,10 +44,10 @@ func (g grants) durables(r *Role) {
 		// Their place in the journal is what nobody may lose or move.
 		r.Deny = append(r.Deny, "$JS.API.CONSUMER.DELETE."+journal+"."+durable, "$JS.API.CONSUMER.CREATE."+journal+"."+durable+".>")
 	}
-	for _, name := range notifiers {
-		g.work(r, events, tellPrefix+name)
-		r.Publish = append(r.Publish, "$JS.API.CONSUMER.CREATE."+events+"."+tellPrefix+name)
-	}
+	// Receivers have names of the user's choice, and a subject's wildcard stands for a whole token: what begins with tell-
+	// cannot be told from others. So it is any consumer of the events, and of no other stream; none may be deleted.
+	g.work(r, events, "*")
+	r.Publish = append(r.Publish, "$JS.API.CONSUMER.CREATE."+events+".*")
 }
 
 // work is taking from a durable consumer.
@@ -63,9 +64,12 @@ func (g grants) read(r *Role, stream, filter string) {
 	}
 }
 
-// watch is following flags.
-func (g grants) watch(r *Role, filter string) {
-	stream := g.bucket(FlagsBucket)
+// watch is following a bucket.
+func (g grants) watch(r *Role, bucket, filter string) {
+	stream := g.bucket(bucket)
 	r.Publish = append(r.Publish, "$JS.API.CONSUMER.CREATE."+stream+".*."+filter,
 		"$JS.API.CONSUMER.DELETE."+stream+".*", "$JS.FC."+stream+".>")
 }
+
+// notebook are the subjects of what the notifiers remember.
+func (g grants) notebook() string { return "$KV." + g.n.Bucket(NotifyBucket) + ".>" }
