@@ -106,6 +106,7 @@ func TestWhatIsNotKnownIsNotGuessed(t *testing.T) {
 		{"a window over two shares", func(s *deployments.Summary) { s.Fault.Counts[0].At = after(30) }, true, true, true, 1600}, // 3000 / (1.5 + 7.5) x 24 x 0.2
 		{"stable fails as well", func(s *deployments.Summary) { s.Fault.Counts[0].Stable = new(.05) }, true, true, true, 720},
 		{"stable fails more", func(s *deployments.Summary) { s.Fault.Counts[0].Stable = new(.5) }, true, true, true, 0},
+		{"more failures than requests", func(s *deployments.Summary) { s.Fault.Counts[0].Bad = 9000 }, true, true, true, 4800},
 		{"two rules count", func(s *deployments.Summary) {
 			s.Fault.Counts = append(s.Fault.Counts, deployments.Count{Rule: "slow", At: after(90), Window: 60, Total: 3000, Bad: 900})
 		}, true, true, true, 1440},
@@ -122,6 +123,21 @@ func TestWhatIsNotKnownIsNotGuessed(t *testing.T) {
 				t.Errorf("%v failed requests, want %v", a.Requests.Failed, tt.failed)
 			}
 		})
+	}
+}
+
+// The stream that takes releases has a clock of its own.
+func TestLeadTimeBeginsAtTheReleaseEvent(t *testing.T) {
+	for name, tt := range map[string]struct {
+		released time.Time
+		want     float64
+	}{
+		"that waited for the slot": {after(-900), 900}, "of an unknown time": {time.Time{}, 600}, "by a clock that is ahead": {after(-500), 600},
+	} {
+		a := deployments.NewAccount(deployments.Summary{Phase: steps.Ended, Outcome: steps.Promoted, Released: tt.released, Began: after(-600), Ended: after(0)})
+		if a.Lead == nil || *a.Lead != tt.want {
+			t.Errorf("%s: %v, want %v", name, a.Lead, tt.want)
+		}
 	}
 }
 

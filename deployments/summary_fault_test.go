@@ -147,6 +147,15 @@ func TestTheLargerShareCountsUntilTheSmallerIsConfirmed(t *testing.T) {
 	}
 }
 
+// What is left of the entries when the decision is purged says nothing of the fault.
+func TestAFaultWhoseDecisionIsPurgedIsUnknown(t *testing.T) {
+	r := steps.Rollout{ID: "r", Rules: []steps.RuleState{{Rule: "errors", FailingSince: after(1)}},
+		Failure: &steps.FailureState{Cause: steps.ByRules, Rules: []string{"errors"}, At: after(2)}}
+	if s, _ := deployments.Summarize([]deployments.Entry{entry(3, r)}); s.Fault != nil {
+		t.Errorf("%+v", s.Fault)
+	}
+}
+
 func TestTrafficBesideAnAudienceIsUnknownBelowAll(t *testing.T) {
 	testers := steps.Audience{{"group": {"testers"}}}
 	s, _ := deployments.Summarize([]deployments.Entry{
