@@ -1,6 +1,9 @@
 package notify
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // RetryAfterError says that the receiver did not take an event now, and when to try again. An error that is no
 // RetryAfterError is a deployments.RefusedError: no further try can help.
@@ -11,6 +14,11 @@ type RetryAfterError struct {
 
 // RetryAfter is how long to wait before the next try.
 func (e *RetryAfterError) RetryAfter() time.Duration { return e.After }
+
+// WaitsItsTurn reports that this was no try: the receiver was not asked.
+func (e *RetryAfterError) WaitsItsTurn() bool {
+	return errors.Is(e.Err, errPace) || errors.Is(e.Err, errQuiet)
+}
 
 // Error says why, and when to try again.
 func (e *RetryAfterError) Error() string {

@@ -56,5 +56,5 @@ func factsOf(t told) Facts {
 func (t told) ruleFacts(j analysis.Judgement) RuleFacts {
 	const most = 900
 	return RuleFacts{Name: t.q(j.Rule, maxName), Verdict: j.Verdict.String(), Said: measured(j, t.q), Critical: j.Critical,
-		Query: code(firstOf(j.Reading.Query, j.Reading.BadQuery), most), Runbook: link(j.Annotations["runbook_url"], "runbook")}
+		Query: code(firstOf(j.Reading.Query, j.Reading.BadQuery), most), Runbook: link(j.Annotations[runbookURL], "runbook")}
 }

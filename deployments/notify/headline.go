@@ -57,7 +57,8 @@ var phrases = map[string]func(told) string{
 	"flag.failed":           func(t told) string { return ": " + t.flag() + " NOT confirmed off" },
 	"policy.differs":        func(told) string { return ": workers have different policies" },
 	"rollout.promoted":      func(told) string { return " promoted" },
-	"rollout.restored":      func(told) string { return ": the failed rules are healthy again" },
+	testName:                func(t told) string { return ": " + t.q(t.Data.Reason, maxReason) },
+	"rollout.restored":      told.restored,
 }
 
 // headline is the event in one sentence.

@@ -89,6 +89,13 @@ func (p *Paced) admit(id string, at time.Time) error {
 	return nil
 }
 
+// giveUp gives an event's place in the line back to nobody: it has been told otherwise.
+func (p *Paced) giveUp(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.turns, id)
+}
+
 // remember keeps a place in the line. When there are too many, those that nobody came for are given up; false: all are
 // awaited, and the event has to ask again.
 func (p *Paced) remember(id string, turn, at time.Time) bool {

@@ -93,8 +93,12 @@ func (t told) blocks() []Block {
 func lookOf(e deployments.Event) look {
 	l, ok := looks[e.Name]
 	switch {
-	case !ok || e.Severity == deployments.Page:
+	case e.Severity == deployments.Page:
 		return look{"🚨", danger}
+	case !ok && e.Severity == deployments.Warning:
+		return look{"⚠️", warning}
+	case !ok:
+		return look{"ℹ️", quiet}
 	case e.Name == "rollback.completed" && (e.Data.Cause == steps.ByPerson || e.Data.Cause == steps.BySuperseded):
 		return look{"↩️", warning} // taken back, and nothing was found wrong
 	default:
@@ -181,14 +185,24 @@ func (t told) ids() string {
 
 // link is a Slack link to a web page; "" for anything else, and for an address that hides where it leads.
 func link(address, name string) string {
-	const most = 1800
+	text := strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", "`", "%60", "&", "&amp;").Replace(webPage(address))
+	if text == "" || units(text) > maxLink {
+		return ""
+	}
+	return "<" + text + "|" + name + ">"
+}
+
+const maxLink = 1800 // of 3000 that a button may have
+
+// webPage is an address as it is sent on; "" for what is no web page, and for what hides where it leads.
+func webPage(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Host != flat(u.Host) || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return ""
 	}
-	text := strings.NewReplacer("|", "%7C", "<", "%3C", ">", "%3E", "`", "%60", "&", "&amp;").Replace(u.String())
-	if flat(text) != text || strings.Contains(text, " ") || units(text) > most {
+	text := u.String()
+	if flat(text) != text || strings.Contains(text, " ") || units(text) > maxLink {
 		return ""
 	}
-	return "<" + text + "|" + name + ">"
+	return text
 }

@@ -59,6 +59,17 @@ func (w Webhook) send(ctx context.Context, e deployments.Event, again int) error
 	return judge("tell webhook", response, plain(redact(beginning(response.Body)), maxAnswer), at)
 }
 
+// render is what is sent of an event, without a signature.
+func (w Webhook) render(e deployments.Event) any {
+	h := http.Header{}
+	cloudEvent(h, e, e.ID)
+	h.Set("Idempotency-Key", headerValue(e.ID))
+	return struct {
+		Headers http.Header           `json:"headers"`
+		Body    deployments.EventData `json:"body"`
+	}{h, e.Data}
+}
+
 // cloudEvent sets the attributes of an event, the same as on NATS.
 func cloudEvent(h http.Header, e deployments.Event, id string) {
 	h.Set("Content-Type", "application/json")
