@@ -119,3 +119,27 @@ func TestAWaitForAVersionTellsOldNewsOnlyWhenNoNewOnesCome(t *testing.T) {
 		w.ends(t, exitSuperseded, "by 1.2.0")
 	})
 }
+
+func TestAPipelineOfLeastPrivilegeWaitsForVersionsOfBefore(t *testing.T) {
+	g := newGuardedNATS(t)
+	const ci = "ci-production"
+	g.serin(t, exitOK, "setup", "setup", "--partitions", "4")
+	g.daemon(t, guardedPolicies)
+	g.serin(t, exitOK, "operator-production", "flags", "set", "checkout-version", "1.0.0")
+
+	nc := g.connect(t, ci).Conn()
+	if err := nc.Publish("serin.release.production.checkout", []byte(`{"version":"1.1.0"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.serin(t, exitTimeout, ci, "wait", "checkout", "--version", "1.1.0", "--timeout", "1s"); !strings.Contains(got, "the rollout goes on: `serin wait checkout-1.1.0-") {
+		t.Errorf("under way: %s", got)
+	}
+	g.serin(t, exitOK, ci, "abort", "checkout", "--reason", "wrong build")
+	g.serin(t, exitTimeout, ci, "release", "checkout", "1.2.0", "--wait", "--timeout", "1s")
+	if got := g.serin(t, exitAborted, ci, "wait", "checkout", "--version", "1.1.0", "--accept-timeout", "100ms"); !strings.Contains(got, "wrong build") {
+		t.Errorf("behind another: %s", got)
+	}
+}
