@@ -143,6 +143,30 @@ func TestARolloutWithoutAFailedRuleIsReportedByItsEnd(t *testing.T) {
 	}
 }
 
+func TestAReportLeadsToTheQueryOfTheRuleThatFailed(t *testing.T) {
+	roll := &steps.Rollout{ID: "r1"}
+	w := &waiter{rollout: "r1", last: func() (deployments.Entry, error) {
+		return deployments.Entry{State: deployments.State{Rollout: roll, Source: "http://prometheus.example"}}, nil
+	}}
+	if url := w.failedURL(); url != "" {
+		t.Errorf("no rule failed: %s", url)
+	}
+	for _, e := range toldOf("", 1) {
+		w.story.take(e)
+	}
+	url := w.failedURL()
+	if !strings.HasPrefix(url, "http://prometheus.example/graph?g0.expr=bad&") {
+		t.Errorf("it leads to %s", url)
+	}
+	out := &strings.Builder{}
+	if err := writeDotenv(out, waitReport{url: url}); err != nil || !strings.Contains(out.String(), "SERIN_URL=http://prometheus.example/graph?g0.expr=bad\n") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if roll.ID = "r2"; w.failedURL() != "" {
+		t.Error("it leads to the source of another rollout")
+	}
+}
+
 func TestAReportThatCannotBeWrittenFailsAWaitThatEndsWell(t *testing.T) {
 	said := &strings.Builder{}
 	w := &waiter{env: Env{Stdout: io.Discard, Stderr: said, Now: time.Now, Dir: t.TempDir()}, flags: waitFlags{output: "text", junit: "no/such/folder.xml"}}
