@@ -35,9 +35,12 @@ func newReport(env Env) *cobra.Command {
 			"Change failure rate: those taken back because of rules, lost data or a hold timeout, of these and the promoted.\n" +
 			"Lead time: from the release event to the promotion. Time to restore: from the first bad reading to no traffic, confirmed.\n" +
 			"Avoided is what a release to everybody at once would have had more, had it lasted as long. A policy's value_per_request makes\n" +
-			"money of it. What is not known of a rollout is not guessed: each figure says of how many it is known.",
+			"money of it. What is not known of a rollout is not guessed: each figure says of how many it is known.\n" +
+			"Without SERVICE it reads every environment, or that of --env, which who may see one environment alone must give.",
 		Example: "  serin report\n  serin report checkout --since 90d --rollouts\n  serin report --env production --since 2026-11-01 -o md",
 		Args:    cobra.MaximumNArgs(1),
+
+		ValidArgsFunction: first(slotNames(env, ofService)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about := reportOf{}
 			if len(args) > 0 {
