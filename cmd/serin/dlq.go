@@ -91,9 +91,17 @@ func printLetters(out io.Writer, all []jetstream.Letter) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SEQ\tAT (UTC)\tREASON\tSUBJECT\tRETRIED\tWHY")
 	for _, l := range all {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Sequence, l.At.Format(time.DateTime), clean(l.Reason), clean(clip(l.Subject, 80)), retriedAt(l), clean(clip(l.Why, 120)))
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", l.Sequence, l.At.Format(time.DateTime), clean(l.Reason), clean(clip(l.Subject, 80)), retriedAt(l), clean(clip(toWhom(l)+l.Why, 120)))
 	}
 	return w.Flush()
+}
+
+// toWhom is the receiver that an undelivered event was for.
+func toWhom(l jetstream.Letter) string {
+	if to := l.Receiver(); to != "" {
+		return to + ": "
+	}
+	return ""
 }
 
 func retriedAt(l jetstream.Letter) string {
@@ -166,6 +174,9 @@ func printLetter(w io.Writer, l jetstream.Letter) {
 	fmt.Fprintf(w, "dead letter %d of %s UTC: %s\n", l.Sequence, l.At.Format(time.DateTime), clean(l.Reason))
 	fmt.Fprintf(w, "  why      %s\n  subject  %s\n", clean(l.Why), clean(l.Subject))
 	fmt.Fprintf(w, "  from     %s, message %d\n  id       %s\n  retried  %s\n", clean(l.Stream), l.Message, clean(cmp.Or(l.ID, "-")), retriedAt(l))
+	if to := l.Receiver(); to != "" {
+		fmt.Fprintf(w, "  for      the receiver %s, which did not take it\n", clean(to))
+	}
 	var names []string
 	for name := range l.Header {
 		names = append(names, name)

@@ -19,8 +19,8 @@ const retriedToken = "retried"
 // sizeHeader is what the server says of a body that it leaves out.
 const sizeHeader = "Nats-Msg-Size"
 
-// DeadLetters reads what could not be used. Its user needs rights to the streams: letters name no slot on their subjects,
-// so nobody can be given only their own.
+// DeadLetters reads what could not be used. Letters name no slot on their subjects, so nobody can be given only their own:
+// its user is an operator without a scope, or one of Serin's account without restrictions.
 type DeadLetters struct {
 	JS    jetstream.JetStream
 	Names Names
@@ -44,33 +44,34 @@ type Letter struct {
 	Retried  time.Time   `json:"retried,omitzero"`   // when it was last published again
 }
 
+// Receiver is whom an undelivered event was for; "" of every other letter.
+func (l Letter) Receiver() string {
+	if l.Reason != Stranded {
+		return ""
+	}
+	name, _ := strings.CutPrefix(l.Consumer, tellPrefix)
+	return name
+}
+
 // List is the letters since an instant, oldest first, without their bodies; those of one reason where it is not "".
 func (d DeadLetters) List(ctx context.Context, since time.Time, reason string) ([]Letter, error) {
-	marks := d.Names.Subject("dlq", retriedToken) + "."
-	c := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since, HeadersOnly: true}
-	if reason != "" {
-		c.FilterSubjects = []string{d.Names.Subject("dlq", reason), marks + "*"}
-	}
-	r := reader{d.JS, d.Names.Stream(DLQStream), c, orDiscard(nil)}
-	limited, cancel := context.WithTimeout(ctx, localWait)
-	first, err := r.open(limited)
-	cancel()
-	if err != nil {
-		return nil, d.denied(err)
-	}
 	letters, retried := []Letter{}, map[string]time.Time{}
-	err = r.run(ctx, first, sink{
-		each: func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
-			if seq, ok := strings.CutPrefix(msg.Subject(), marks); ok {
-				retried[seq] = meta.Timestamp.UTC()
-				return nil
-			}
-			letters = append(letters, d.letter(meta.Sequence.Stream, meta.Timestamp, msg.Subject(), msg.Headers(), nil))
-			return nil
-		},
-		caughtUp: func() error { return errEnough },
-	})
-	if !errors.Is(err, errEnough) {
+	each := func(seq uint64, at time.Time, subject string, h nats.Header, size int) {
+		if of, ok := strings.CutPrefix(subject, d.marks()); ok {
+			retried[of] = at.UTC()
+			return
+		}
+		l := d.letter(seq, at, subject, h, nil)
+		l.Size = max(l.Size, size)
+		letters = append(letters, l)
+	}
+	list := d.own
+	if s, err := d.foreign(ctx); err == nil {
+		list = func(ctx context.Context, since time.Time, reason string, each eachLetter) error {
+			return d.imported(ctx, s, since, reason, each)
+		}
+	}
+	if err := list(ctx, since, reason, each); err != nil {
 		return nil, err
 	}
 	for i, l := range letters {
@@ -83,7 +84,10 @@ func (d DeadLetters) List(ctx context.Context, since time.Time, reason string) (
 func (d DeadLetters) Get(ctx context.Context, seq uint64) (Letter, error) {
 	limited, cancel := context.WithTimeout(ctx, localWait)
 	defer cancel()
-	s, err := d.JS.Stream(limited, d.Names.Stream(DLQStream))
+	s, err := d.foreign(limited)
+	if err != nil {
+		s, err = d.JS.Stream(limited, d.Names.Stream(DLQStream))
+	}
 	if err != nil {
 		return Letter{}, d.denied(err)
 	}
@@ -110,14 +114,15 @@ func (d DeadLetters) mark(seq uint64) string {
 	return d.Names.Subject("dlq", retriedToken, strconv.FormatUint(seq, 10))
 }
 
-func (d DeadLetters) isMark(subject string) bool {
-	return strings.HasPrefix(subject, d.Names.Subject("dlq", retriedToken)+".")
-}
+// marks begins the subject of every mark.
+func (d DeadLetters) marks() string { return d.Names.Subject("dlq", retriedToken) + "." }
+
+func (d DeadLetters) isMark(subject string) bool { return strings.HasPrefix(subject, d.marks()) }
 
 // denied says what cures a request that the server leaves unanswered.
 func (d DeadLetters) denied(err error) error {
 	if gaveUp(err) {
-		err = fmt.Errorf("%w: dead letters are read by the user setup, or another one of Serin's account without restrictions", err)
+		err = fmt.Errorf("%w: dead letters are read by an operator of all services, or by the user setup", err)
 	}
 	return fmt.Errorf("read dead letters: %w", err)
 }

@@ -136,8 +136,19 @@ func (g grants) operator() Role {
 	if g.scope.Service == "" {
 		r.api(g.n, g.flags(g.scope.Environment))
 	}
+	if g.scope == (Scope{}) {
+		g.letters(&r)
+	}
 	g.view(&r)
 	return r
+}
+
+// letters is reading dead letters, and publishing releases among them again. Letters name no slot: it is all or none.
+func (g grants) letters(r *Role) {
+	dlq := g.n.Stream(DLQStream)
+	r.api(g.n, "$JS.API.STREAM.INFO."+dlq, "$JS.API.DIRECT.GET."+dlq, "$JS.API.DIRECT.GET."+dlq+".>")
+	r.service(g.n.Subject("release", g.slot), g.n.Subject("dlq", retriedToken, "*"))
+	r.stream(g.n.Subject("refused", g.slot))
 }
 
 func (g grants) viewer() Role {
