@@ -86,6 +86,7 @@ func parsePolicy(doc yamldoc.Value) Policy {
 	p.Plan.Rules = p.Rules.Tolerances()
 	p.parseReady(m.Get("ready"))
 	p.checkTogether(m)
+	p.checkValue(m.Get("value_per_request"))
 	return p
 }
 

@@ -66,5 +66,13 @@ func (p Policy) accounts() *Accounts {
 	return &a
 }
 
+// checkValue warns of a value that no rule can use.
+func (p Policy) checkValue(v yamldoc.Value) {
+	if a := p.accounts(); a != nil && a.Value != nil && len(p.Rules) > 0 && len(a.Counts) == 0 {
+		v.Warnf("add a rule with bad and total that names {{version}}, or {{variant}} of a feature flag",
+			"no rule counts the requests of the new version: no loss will be known")
+	}
+}
+
 // counts reports whether a rule's total counts the requests of the new version alone.
 func (a *Accounts) counts(rule string) bool { return a != nil && slices.Contains(a.Counts, rule) }

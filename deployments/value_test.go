@@ -53,3 +53,22 @@ func TestARuleThatCountsEverybodyGivesNoRate(t *testing.T) {
 		}
 	})
 }
+
+func TestAValueThatNoRuleCanUseIsWarnedOf(t *testing.T) {
+	const policy = "service: checkout\nready: none\ntraffic: {version_flag: k}\nvalue_per_request: 1 EUR\nrules: [{name: a, RULE}]\n"
+	for rule, want := range map[string]int{
+		`query: 'up{version="{{version}}"}', min: 1`:                                  1,
+		`bad: 'b{version="{{version}}"}', total: 'a{version="{{version}}"}', max: 5%`: 0,
+	} {
+		_, findings := deployments.ParsePolicies("p.yaml", []byte(strings.Replace(policy, "RULE", rule, 1)))
+		warned := 0
+		for _, f := range findings {
+			if strings.Contains(f.Message, "no loss will be known") {
+				warned++
+			}
+		}
+		if err := findings.Err(); err != nil || warned != want {
+			t.Errorf("%s: %d warnings, want %d: %v", rule, warned, want, findings)
+		}
+	}
+}
