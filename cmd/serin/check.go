@@ -125,8 +125,6 @@ func printFinding(w io.Writer, f diag.Finding, lines []string) {
 
 // annotation is a finding as a workflow command of GitHub Actions.
 func annotation(f diag.Finding) string {
-	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	kind, text := "error", f.Message
 	if f.Severity == diag.Warning {
 		kind = "warning"
@@ -134,7 +132,7 @@ func annotation(f diag.Finding) string {
 	if f.Cure != "" {
 		text += "; " + f.Cure
 	}
-	return fmt.Sprintf("::%s file=%s,line=%d,col=%d::%s", kind, property.Replace(f.File), max(f.Line, 1), max(f.Column, 1), data.Replace(clean(text)))
+	return fmt.Sprintf("::%s file=%s,line=%d,col=%d::%s", kind, commandProperty(f.File), max(f.Line, 1), max(f.Column, 1), commandData(text))
 }
 
 // count is a number and a noun.
