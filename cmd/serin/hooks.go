@@ -13,6 +13,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
+	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/deployments/jetstream"
 	"github.com/serin-cd/serin/deployments/web"
 )
@@ -103,6 +104,9 @@ func (d *daemon) publishHook(ctx context.Context, r web.Request) (web.Stored, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, hookStore)
 	defer cancel()
+	if _, err := d.worker.Policies.Offered(ctx, r.Slot); errors.Is(err, deployments.ErrNoPolicy) {
+		return web.Stored{}, deployments.Refuse("no_policy", fmt.Errorf("%s has no policy here: is the name right?", r.Slot))
+	}
 	ack, err := d.js.PublishMsg(ctx, m, natsjs.WithExpectStream(d.names.Stream(jetstream.ReleasesStream)))
 	if err != nil {
 		return web.Stored{}, fmt.Errorf("publish release of %s: %w", r.Slot, err)

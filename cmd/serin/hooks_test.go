@@ -46,7 +46,7 @@ func newHooked(t *testing.T) hooked {
 		t.Fatal(err)
 	}
 	log := &logged{lines: make(chan string, 10)}
-	d := &daemon{cfg: h.d.cfg, nc: h.d.nc, js: h.d.js, names: h.d.names, journal: h.d.journal}
+	d := &daemon{cfg: h.d.cfg, nc: h.d.nc, js: h.d.js, names: h.d.names, journal: h.d.journal, worker: h.d.worker}
 	d.cfg.Intake = intakeFlags{address: "127.0.0.1:0", tokenFile: "tokens"}
 	d.cfg.Log = slog.New(slog.NewTextHandler(log, nil))
 	if err := d.cfg.Intake.check(h.env); err != nil {
@@ -151,6 +151,9 @@ func TestAReleaseOverHTTPGoesTheWayOfABarePublish(t *testing.T) {
 				t.Errorf("%q: %d %v", body, status, answer)
 			}
 		}
+		if status, answer := h.post("nosuch", `{"version":"1"}`); status != http.StatusUnprocessableEntity || answer["reason"] != "no_policy" {
+			t.Errorf("a service without a policy: %d %v", status, answer)
+		}
 		if status, _ := h.post("cart", "{}", "Authorization", "Bearer another"); status != http.StatusUnauthorized {
 			t.Errorf("another token: %d", status)
 		}
@@ -169,7 +172,7 @@ func TestAnIntakeTakesNewTokensAndSaysWhenNATSIsAway(t *testing.T) {
 	deadline, again := time.After(30*time.Second), time.NewTicker(50*time.Millisecond)
 	defer again.Stop()
 	for {
-		if status, _ := h.post("nosuch", `{"version":"1"}`, "Authorization", "Bearer the-next-token-of-this-test"); status == http.StatusAccepted {
+		if status, _ := h.post("nosuch", `{"version":"1"}`, "Authorization", "Bearer the-next-token-of-this-test"); status != http.StatusUnauthorized {
 			break
 		}
 		select {
@@ -186,7 +189,7 @@ func TestAnIntakeTakesNewTokensAndSaysWhenNATSIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	nc.Close()
-	d := &daemon{cfg: h.d.cfg, nc: nc, js: h.d.js, names: h.d.names, journal: h.d.journal}
+	d := &daemon{cfg: h.d.cfg, nc: nc, js: h.d.js, names: h.d.names, journal: h.d.journal, worker: h.d.worker}
 	if _, err := d.publishHook(t.Context(), hookOf("cart", `{"version":"1"}`)); err == nil || !strings.Contains(err.Error(), "NATS is away") {
 		t.Errorf("NATS is away: %v", err)
 	}

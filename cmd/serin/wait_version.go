@@ -138,5 +138,5 @@ func (w *waiter) cancelledEarly() *result {
 
 // nobody is the result where a release is not taken in.
 func (w *waiter) nobody() *result {
-	return &result{Outcome: "nobody took it in", Reason: fmt.Sprintf("within %v: is it published, and is serin serve running?", w.accept), Exit: exitNotAccepted}
+	return &result{Outcome: "nobody took it in", Reason: fmt.Sprintf("within %v: was it published, is serin serve running, and is it among the dead letters (`serin dlq list`)?", w.accept), Exit: exitNotAccepted}
 }
