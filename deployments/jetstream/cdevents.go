@@ -84,6 +84,9 @@ func (e envelope) cdevent() (body map[string]any, id string, err error) {
 			body[name] = value
 		}
 	}
+	if artifact, ok := body["artifact"].(string); ok && body["version"] == nil && purlOf(artifact).release() != "" {
+		body["version"] = purlOf(artifact).release()
+	}
 	if body["version"] == nil {
 		return nil, "", refuse(Invalid, "the CDEvent names no version: write its artifact as a package URL (pkg:oci/checkout@sha256:…?tag=1.4.2), or a version into customData")
 	}
@@ -132,7 +135,7 @@ func (c cdevent) custom() map[string]any {
 	if json.Unmarshal(c.CustomData, &custom) != nil {
 		return body // text, or another format in base64
 	}
-	for _, name := range [...]string{"version", "commit", "ref", "author", "run_url", "change_url"} {
+	for _, name := range [...]string{"version", "artifact", "commit", "ref", "author", "run_url", "change_url"} {
 		if value, ok := custom[name]; ok {
 			body[name] = value
 		}

@@ -57,6 +57,9 @@ func TestCDEventsOfADeploymentAreReleases(t *testing.T) {
 			with(func(r *deployments.Release) {
 				r.Artifact, r.Commit, r.Ref, r.Author, r.RunURL, r.Change = "ghcr.io/acme/checkout", "abc", "main", "Ana", "https://ci/7", "https://git/8"
 			})},
+		"an artifact of the sender's": {nil, `{"context": {"id": "271069a8", "source": "/x", "type": "dev.cdevents.service.published.0.3.0", "chainId": "4c8c"},
+			"subject": {"id": "checkout", "content": {"environment": {"id": "production"}}}, "customData": {"artifact": "` + oci + `"}}`,
+			with(func(r *deployments.Release) { r.Extra = extra("service.published.0.3.0") })},
 		"the artifact goes first": {nil, cdeventOf(deployed, oci, `, "customData": {"version": "9"}`), want},
 		"other custom data":       {nil, cdeventOf(deployed, oci, `, "customData": "PHhtbD4=", "customDataContentType": "application/xml"`), want},
 		"a source that is a page": {nil, strings.Replace(whole, "/tekton/1", "https://ci/9", 1), with(func(r *deployments.Release) { r.RunURL = "https://ci/9" })},
