@@ -56,6 +56,7 @@ type daemon struct {
 	querier   *prometheus.Client
 	confirmer *openfeature.Confirmer
 	audit     *auditor
+	told      map[string]func(context.Context) error // tells receivers
 	worker    *deployments.Worker
 	leases    *jetstream.FairLeases
 	intakes   jetstream.Inputs
@@ -98,6 +99,9 @@ func (d *daemon) open(ctx context.Context) (err error) {
 		return err
 	}
 	if d.intakes, err = d.inputs(ctx); err != nil {
+		return err
+	}
+	if d.told, err = d.notifiers(ctx); err != nil {
 		return err
 	}
 	d.audit = newAuditor(jetstream.Audit{JS: d.js, Names: d.names}, cfg.Log)

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/deployments/jetstream"
-	"github.com/serin-cd/serin/deployments/notify"
 )
 
 // Run serves until ctx ends, then drains: unready first, readings under way finished, leases handed back, and what was
@@ -67,12 +67,7 @@ func (d *daemon) tellers() map[string]func(context.Context) error {
 	if d.cfg.FlagdSync != "" {
 		all["flagd sync"] = d.serveFlagdSync
 	}
-	if d.cfg.Slack != "" {
-		slack := notify.NewPaced(notify.Slack{URL: d.cfg.Slack, Now: d.cfg.Env.Now}, d.cfg.Env.Now)
-		all["slack"] = func(ctx context.Context) error {
-			return jetstream.Events{JS: d.js, Names: d.names, Log: d.cfg.Log}.Tell(ctx, "slack", slack.Deliver)
-		}
-	}
+	maps.Copy(all, d.told)
 	return all
 }
 

@@ -97,6 +97,7 @@ func commands(env Env) []*cobra.Command {
 		newFlags(env),
 		newEvents(env),
 		newDLQ(env),
+		newNotify(env),
 		newConfig(env),
 		newVersion(env),
 	}

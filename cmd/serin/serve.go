@@ -121,7 +121,7 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 	if cfg.Slack, err = f.slack(env); err != nil {
 		return usage(err)
 	}
-	if cfg.Receivers, err = env.settings.receivers(); err != nil {
+	if err = cfg.readReceivers(); err != nil {
 		return usage(err)
 	}
 	if cfg.Inputs, err = env.settings.subjects(); err != nil {

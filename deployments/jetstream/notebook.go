@@ -52,13 +52,18 @@ func (n Notebook) Save(ctx context.Context, key string, value []byte, over uint6
 
 // Keys are those that begin with prefix, which ends in a dot; keys have one more token.
 func (n Notebook) Keys(ctx context.Context, prefix string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, localWait)
+	defer cancel()
 	list, err := n.kv.ListKeysFiltered(ctx, prefix+"*")
 	if err != nil {
 		return nil, fmt.Errorf("list notebook: %w", err)
 	}
 	var all []string
-	for key := range list.Keys() {
+	for key := range list.Keys() { // ends with the context too
 		all = append(all, key)
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("list notebook: %w", ctx.Err())
 	}
 	return all, nil
 }

@@ -65,6 +65,9 @@ func (r reminders) note(ctx context.Context, e deployments.Event) error {
 	if r.receiver.Repeat <= 0 || !NeedsPerson(e) {
 		return nil
 	}
+	const limit = 3 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	key := keyOf("waits", r.receiver.Name, e.Slot.String()+"/"+e.Name)
 	var w waiting
 	revision, err := load(ctx, r.memory, key, &w)

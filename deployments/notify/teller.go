@@ -107,8 +107,8 @@ func (t *Teller) Deliver(ctx context.Context, e deployments.Event) error {
 		return nil
 	}
 	if t.Receiver.Wants(e) {
-		if err := t.remind.note(ctx, e); err != nil {
-			return err
+		if err := t.remind.note(ctx, e); err != nil { // it is told once at least
+			t.options.Log.WarnContext(ctx, "reminder not remembered", slog.String("receiver", t.Receiver.Name), slog.Any("error", err))
 		}
 	}
 	err := t.to.Deliver(ctx, e)

@@ -147,28 +147,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		method = "webhook"
 	}
 	f := s.next(method)
-	switch {
-	case f.Hang:
+	if f.Hang {
 		select {
 		case <-r.Context().Done():
 		case <-s.done:
 		}
 		return
-	case f.Close:
-		panic(http.ErrAbortHandler)
 	}
 	var answer map[string]any
-	if f.Lost || f.Status == 0 && f.Error == "" {
+	if f.Status == 0 && f.Error == "" && !f.Close {
 		answer = s.carryOut(method, r)
 	}
-	if f.Lost {
+	if f.Lost || f.Close {
 		panic(http.ErrAbortHandler)
-	}
-	if f.RetryAfter != "" {
-		w.Header().Set("Retry-After", f.RetryAfter)
 	}
 	if f.Error != "" {
 		answer = refused(f.Error)
+	}
+	f.answer(w, api, answer)
+}
+
+// answer writes what the call is answered.
+func (f Fault) answer(w http.ResponseWriter, api bool, answer map[string]any) {
+	if f.RetryAfter != "" {
+		w.Header().Set("Retry-After", f.RetryAfter)
 	}
 	switch {
 	case f.Status > 0:
