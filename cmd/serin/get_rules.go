@@ -60,7 +60,9 @@ func ruleViews(now time.Time, r steps.Rollout, readings []analysis.Judgement) []
 		}
 		if k := slices.IndexFunc(r.Rules, func(s steps.RuleState) bool { return s.Rule == t.Rule }); k >= 0 && !r.Rules[k].FailingSince.IsZero() {
 			v.Since = r.Rules[k].FailingSince.In(now.Location())
-			v.Failing = failing(now, t, r.Rules[k])
+			if r.Failure == nil {
+				v.Failing = failing(now, t, r.Rules[k])
+			}
 		}
 		out[i] = v
 	}

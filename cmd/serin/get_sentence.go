@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/serin-cd/serin/analysis"
+	"github.com/serin-cd/serin/rules"
 	"github.com/serin-cd/serin/steps"
 )
 
 // sentence says in plain words where a rollout is and what comes next.
-func sentence(now time.Time, r steps.Rollout, rules []ruleView) string {
+func sentence(now time.Time, r steps.Rollout, views []ruleView) string {
 	switch r.Phase {
 	case steps.Pending:
 		return pendingWords(now, r)
@@ -19,9 +20,9 @@ func sentence(now time.Time, r steps.Rollout, rules []ruleView) string {
 		if r.Unconfirmed {
 			s = exposed(r.Want, r.Audience) + " requested and NOT confirmed for " + spell(now, r.Shifted) + "; it goes on being tried"
 		}
-		return join(s, held(now, r), rulesWords(r, rules))
+		return join(s, held(now, r), rulesWords(r, views))
 	case steps.Baking, steps.Watching, steps.AwaitingApproval:
-		return join(exposed(r.Confirmed, r.ConfirmedAudience)+", confirmed", stands(now, r), rulesWords(r, rules), next(now, r, rules))
+		return join(exposed(r.Confirmed, r.ConfirmedAudience)+", confirmed", stands(now, r), rulesWords(r, views), next(now, r, views))
 	case steps.Reverting:
 		return revertingWords(now, r)
 	case steps.Recovering:
@@ -106,46 +107,75 @@ func held(now time.Time, r steps.Rollout) string {
 	return s
 }
 
-// namedRules is how many rules that are not healthy the sentence names.
-const namedRules = 3
-
-// rulesWords counts the healthy rules of this step, and names others.
-func rulesWords(r steps.Rollout, rules []ruleView) string {
-	healthy, read := 0, 0
-	var others []string
-	for _, v := range rules {
+// rulesWords counts the healthy rules of this step, and names those that are not.
+func rulesWords(r steps.Rollout, views []ruleView) string {
+	of := map[string][]string{} // rules, by their verdict
+	read := 0
+	for _, v := range views {
 		if !v.Read {
 			continue
 		}
 		read++
-		switch v.Verdict {
-		case analysis.Healthy.String():
-			healthy++
-		case analysis.Unhealthy.String():
-			others = append(others, strings.TrimSpace(v.Rule+" fails "+v.Failing))
-		default:
-			if r.Hold == nil {
-				others = append(others, v.Rule+" "+v.Verdict)
-			}
+		name := v.Rule
+		if v.Verdict == analysis.Unhealthy.String() {
+			name = strings.TrimSpace(name + " fails " + v.Failing)
 		}
+		of[v.Verdict] = append(of[v.Verdict], name)
 	}
-	if more := len(others) - namedRules; more > 0 {
-		others = append(others[:namedRules], fmt.Sprintf("and %d more", more))
-	}
-	s := fmt.Sprintf("%d of %s healthy", healthy, count(len(rules), "rule"))
+	s := fmt.Sprintf("%d of %s healthy", len(of[analysis.Healthy.String()]), count(len(views), "rule"))
 	switch {
-	case len(rules) == 0:
+	case len(views) == 0:
 		s = "no rules"
 	case r.Phase == steps.Shifting:
 		s = ""
 	case read == 0:
 		s = "no rule read in this step yet"
 	}
-	return join(append([]string{s}, others...)...)
+	parts := []string{s}
+	if unclear := len(of[analysis.Inconclusive.String()]); unclear > 0 {
+		parts[0] += fmt.Sprintf(", %d inconclusive so far", unclear)
+	}
+	parts = append(parts, few(of[analysis.Unhealthy.String()], ""))
+	if r.Hold == nil { // else the hold names them
+		parts = append(parts, few(of[analysis.NoData.String()], "no data for "), few(of[analysis.Outage.String()], "outage for "))
+	}
+	return join(parts...)
+}
+
+// few names some of many.
+func few(names []string, lead string) string {
+	const most = 3
+	if len(names) == 0 {
+		return ""
+	}
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most:most], fmt.Sprintf("and %d more", more))
+	}
+	return lead + strings.Join(names, ", ")
+}
+
+// takenBackAt is when failing rules take the release back, if they go on failing.
+func takenBackAt(r steps.Rollout) (time.Time, bool) {
+	var at time.Time
+	for i, s := range r.Rules {
+		if i >= len(r.Plan.Rules) || s.FailingSince.IsZero() || r.Plan.Rules[i].OnFail != rules.Rollback {
+			continue
+		}
+		if due := s.FailingSince.Add(r.Plan.Rules[i].For); at.IsZero() || due.Before(at) {
+			at = due
+		}
+	}
+	return at, !at.IsZero()
 }
 
 // next is what follows and when. Nobody knows while the rollout holds or waits for a person.
-func next(now time.Time, r steps.Rollout, rules []ruleView) string {
+func next(now time.Time, r steps.Rollout, views []ruleView) string {
+	if at, failing := takenBackAt(r); failing {
+		if at.Before(now) {
+			return "taken back unless the next reading is healthy"
+		}
+		return "taken back at " + clock(now, at) + " unless that changes"
+	}
 	if r.Hold != nil || r.Paused || r.Phase == steps.AwaitingApproval {
 		return ""
 	}
@@ -163,7 +193,7 @@ func next(now time.Time, r steps.Rollout, rules []ruleView) string {
 	switch {
 	case due.After(now):
 		return what + " at " + clock(now, due)
-	case allHealthy(rules):
+	case allHealthy(views):
 		return what + " with the next reading"
 	}
 	return what + " once all rules are healthy"
@@ -177,8 +207,8 @@ func whenOpen(now, due time.Time, p steps.Plan, closed string) string {
 	return "at no time that is known (" + closed + ")"
 }
 
-func allHealthy(rules []ruleView) bool {
-	for _, v := range rules {
+func allHealthy(views []ruleView) bool {
+	for _, v := range views {
 		if !v.Read || v.Verdict != analysis.Healthy.String() {
 			return false
 		}
