@@ -69,7 +69,11 @@ type daemon struct {
 // newDaemon connects or embeds NATS, sets up what is missing there, and wires the worker. Nothing is advanced before Run.
 func newDaemon(ctx context.Context, cfg daemonConfig) (*daemon, error) {
 	d := &daemon{cfg: cfg, names: cfg.NATS.names(), registry: prom.NewRegistry(), lost: make(chan error, 1)}
-	if err := d.open(ctx); err != nil {
+	err := d.open(ctx)
+	if err == nil {
+		d.intakes, err = d.inputs(ctx)
+	}
+	if err != nil {
 		d.close()
 		return nil, err
 	}
@@ -96,9 +100,6 @@ func (d *daemon) open(ctx context.Context) (err error) {
 		return err
 	}
 	if d.journal, err = jetstream.OpenJournal(ctx, d.js, d.names, cfg.Log); err != nil {
-		return err
-	}
-	if d.intakes, err = d.inputs(ctx); err != nil {
 		return err
 	}
 	if d.told, err = d.notifiers(ctx); err != nil {

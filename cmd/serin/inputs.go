@@ -21,8 +21,8 @@ func (d *daemon) inputs(ctx context.Context) (jetstream.Inputs, error) {
 	return in, in.Open(ctx)
 }
 
-// subjects are the inputs of the configuration file.
-func (s settings) subjects() ([]jetstream.Input, error) {
-	all := jetstream.ParseInputs(s.inputs)
-	return all, s.err()
+// readInputs takes the inputs of the configuration file.
+func (c *daemonConfig) readInputs() error {
+	c.Inputs = jetstream.ParseInputs(c.Env.settings.inputs)
+	return c.Env.settings.err()
 }

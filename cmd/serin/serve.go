@@ -118,13 +118,8 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 	if cfg.Retention, err = keepFor(f.retention); err != nil {
 		return usage(err)
 	}
-	if cfg.Slack, err = f.slack(env); err != nil {
-		return usage(err)
-	}
-	if err = cfg.readReceivers(); err != nil {
-		return usage(err)
-	}
-	if cfg.Inputs, err = env.settings.subjects(); err != nil {
+	cfg.Slack, err = f.slack(env)
+	if err = errors.Join(err, cfg.readReceivers(), cfg.readInputs()); err != nil {
 		return usage(err)
 	}
 	return cfg, nil
