@@ -46,6 +46,13 @@ func TestATemplateChoosesTheWords(t *testing.T) {
 	}
 }
 
+func TestTheTemplateOfTheChapterIsOne(t *testing.T) {
+	m := said(t, "{{define \"headline\"}}{{.Emoji}} {{.Service}} {{.Version}}: {{.Event}}{{end -}}\n{{.Why}}{{range .Rules}}\n• *{{.Name}}* {{.Said}}{{end}}\n", stories()["failed"])
+	if want := "a rule failed: error-rate failed for 1m\n• *error-rate* 18.2 % &gt; 5 % (stable 0.4 %, 412 requests, 2m)"; m.Text != "❌ checkout 1.4.2: rollout.failed" || m.Attachments[0].Blocks[0].Text.Text != want {
+		t.Errorf("%q, %q", m.Text, m.Attachments[0].Blocks[0].Text.Text)
+	}
+}
+
 func TestAMistakeInATemplateIsFoundAtItsLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"{{.Service}}\n{{if}}":                                  `words.tmpl:2:1: error: missing value for if`,
