@@ -73,6 +73,10 @@ func (f *natsFlags) configuration(flags *pflag.FlagSet, env Env) (configuration,
 	c.list(serve, from, "serve.", func(name string) bool {
 		return !isNATS(name) && name != "data" && name != "prefix" && name != "config" && name != "help"
 	})
+	inputs, _ := env.settings.subjects() // what is wrong with them is among the findings below
+	for _, in := range inputs {
+		c.Settings = append(c.Settings, setting{"inputs." + in.Name, in.Subject, c.File})
+	}
 	receivers, err := env.settings.receivers()
 	for _, r := range receivers {
 		c.Settings = append(c.Settings, setting{"notify." + r.Name, string(r.Kind), c.File})

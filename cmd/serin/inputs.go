@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	prom "github.com/prometheus/client_golang/prometheus"
 
@@ -21,8 +22,29 @@ func (d *daemon) inputs(ctx context.Context) (jetstream.Inputs, error) {
 	return in, in.Open(ctx)
 }
 
+// subjects are the inputs of the configuration file.
+func (s settings) subjects() ([]jetstream.Input, error) {
+	all := jetstream.ParseInputs(s.inputs)
+	return all, s.err()
+}
+
 // readInputs takes the inputs of the configuration file.
-func (c *daemonConfig) readInputs() error {
-	c.Inputs = jetstream.ParseInputs(c.Env.settings.inputs)
-	return c.Env.settings.err()
+func (c *daemonConfig) readInputs() (err error) {
+	c.Inputs, err = c.Env.settings.subjects()
+	return err
+}
+
+// openInputs finds the streams of the configuration's inputs, or makes them: a worker's rights are not enough for that.
+func openInputs(ctx context.Context, env Env, r *remote) error {
+	all, err := env.settings.subjects()
+	if err != nil {
+		return exitError{code: exitUsage, err: err}
+	}
+	if err := (jetstream.Inputs{JS: r.js, Names: r.names, Inputs: all}).Open(ctx); err != nil {
+		return err
+	}
+	for _, in := range all {
+		fmt.Fprintf(env.Stdout, "%s can be read\n", in)
+	}
+	return nil
 }

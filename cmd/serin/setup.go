@@ -82,6 +82,9 @@ func setUp(ctx context.Context, env Env, f setupFlags) error {
 		return err
 	}
 	fmt.Fprintf(env.Stdout, "%d partitions; consumers are up to date\n", partitions)
+	if err := openInputs(ctx, env, r); err != nil {
+		return err
+	}
 	if f.from != "" {
 		return f.copyFrom(ctx, env, r)
 	}
@@ -97,9 +100,11 @@ func printPermissions(env Env, f setupFlags) error {
 		return exitError{code: exitUsage, err: err}
 	}
 	roles, err := jetstream.Roles(f.names(), scopes...)
-	if err != nil {
+	inputs, wrong := env.settings.subjects()
+	if err = errors.Join(err, wrong); err != nil {
 		return exitError{code: exitUsage, err: err}
 	}
+	roles = jetstream.WithInputs(f.names(), roles, inputs)
 	if f.permissions == "json" {
 		return printJSON(env.Stdout, roles)
 	}
