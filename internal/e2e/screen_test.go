@@ -150,7 +150,7 @@ func TestAPersonSeesEachStepOfAGoodRelease(t *testing.T) {
 	if blocks := strings.Count(text, "── 20"); blocks < 8 || blocks > 60 || strings.Contains(text, "\x1b") {
 		t.Errorf("%d blocks, want one a change and no escapes:\n%s", blocks, text)
 	}
-	for _, want := range []string{"Accepted", "5 % of traffic, confirmed", "100 % of traffic, confirmed", "Promoted at", "1.2.0 ← 1.1.0"} {
+	for _, want := range []string{"release 1.1.0 accepted", "5 % of traffic, confirmed", "100 % of traffic, confirmed", "Promoted at", "1.2.0 ← 1.1.0"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not among the blocks:\n%s", want, text)
 		}
@@ -159,7 +159,7 @@ func TestAPersonSeesEachStepOfAGoodRelease(t *testing.T) {
 
 func TestAPersonSeesWhyAReleaseIsTakenBack(t *testing.T) {
 	t.Parallel()
-	p := strings.ReplaceAll(policy(byVersionFlag), "for: 2s", "for: 5s")
+	p := strings.ReplaceAll(policy(byVersionFlag), "for: 2s", "for: 8s")
 	w := newWorld(t, p, "1.0.0", "1.1.0")
 	w.serve(t)
 	w.do(t, "flags", "set", "checkout-version", "1.0.0")
@@ -175,7 +175,7 @@ func TestAPersonSeesWhyAReleaseIsTakenBack(t *testing.T) {
 	}
 	both(patience, row("▶", "25 %"), `25 % of traffic, confirmed`)
 	w.versions["1.1.0"].fault(t, "errors=0.5")
-	both(patience, row("✗", `error-rate\s+[\d.]+ % > 5 %\s+\d+  .*[▅▆▇█]`), `unhealthy for \d+s of 5s`, `error-rate\s+fails for \d+s`)
+	both(patience, row("✗", `error-rate\s+[\d.]+ % > 5 %\s+\d+  .*[▅▆▇█]`), `unhealthy for \d+s of 8s`, `error-rate\s+fails for \d+s`)
 	ends(t, bad, 3, "restored", "rules")
 	both(patience, `↩ Taken back and confirmed`, row("✓", "5 %"), row("✗", "25 %  turned back here"), row("·", "50 %  not reached"),
 		`taken back at \d\d:\d\d:\d\d, from 25 %, because of its rules`, row("✗", `error-rate: [\d.]+ % > 5 % \(\d+ of \d+ requests\)`), row("✓", `rollback: confirmed at \d\d:\d\d:\d\d`))
