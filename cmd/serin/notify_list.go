@@ -34,39 +34,44 @@ func newNotifyList(env Env) *cobra.Command {
 			"when it last took one, and the last error. One that no configuration has any more is listed as long as its place is kept.",
 		Example: "  serin notify list --since 7d",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := textOrJSON(output); err != nil {
-				return err
-			}
-			from, err := sinceFlag(env.Now(), since)
-			if err != nil {
-				return err
-			}
-			all, err := configured(env)
-			if err != nil {
-				return err
-			}
-			r, err := f.dial(cmd.Context(), env)
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			states, err := r.told(cmd.Context(), all, from)
-			switch {
-			case err != nil:
-				return err
-			case output == "json":
-				return printJSON(env.Stdout, states)
-			case len(states) == 0:
-				fmt.Fprintln(env.Stdout, "no receivers: write a list notify: into the configuration")
-				return nil
-			}
-			return printTold(env.Stdout, states)
+			return listTold(cmd.Context(), env, f, since, output)
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&since, "since", "24h", "how far back events that were given up count: for example 2h or 7d")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
+}
+
+// listTold prints how telling goes.
+func listTold(ctx context.Context, env Env, f natsFlags, since, output string) error {
+	if err := textOrJSON(output); err != nil {
+		return err
+	}
+	from, err := sinceFlag(env.Now(), since)
+	if err != nil {
+		return err
+	}
+	all, err := configured(env)
+	if err != nil {
+		return err
+	}
+	r, err := f.dial(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	states, err := r.told(ctx, all, from)
+	switch {
+	case err != nil:
+		return err
+	case output == "json":
+		return printJSON(env.Stdout, states)
+	case len(states) == 0:
+		fmt.Fprintln(env.Stdout, "no receivers: write a list notify: into the configuration")
+		return nil
+	}
+	return printTold(env.Stdout, states)
 }
 
 // told gathers how telling goes, of configured receivers and of others.

@@ -15,27 +15,27 @@ import (
 const slackFlagReceiver = "slack"
 
 // readReceivers takes the receivers of the configuration file, if all can be told.
-func (cfg *daemonConfig) readReceivers() (err error) {
-	if cfg.Receivers, err = cfg.Env.settings.receivers(); err == nil {
-		_, err = cfg.receivers()
+func (c *daemonConfig) readReceivers() (err error) {
+	if c.Receivers, err = c.Env.settings.receivers(); err == nil {
+		_, err = c.receivers()
 	}
 	return err
 }
 
 // receivers are whom the daemon tells of events: those of the configuration file, and Slack where the flag names it. Each
 // is opened once, so that a mistake in a template is found before anything is started.
-func (cfg daemonConfig) receivers() ([]notify.Receiver, error) {
+func (c daemonConfig) receivers() ([]notify.Receiver, error) {
 	var all []notify.Receiver
-	if cfg.Slack != "" {
-		all = append(all, notify.Receiver{Name: slackFlagReceiver, Kind: notify.SlackWebhook, URL: cfg.Slack, Repeat: notify.DefaultRepeat})
+	if c.Slack != "" {
+		all = append(all, notify.Receiver{Name: slackFlagReceiver, Kind: notify.SlackWebhook, URL: c.Slack, Repeat: notify.DefaultRepeat})
 	}
-	for _, r := range cfg.Receivers {
-		if cfg.Slack != "" && r.Name == slackFlagReceiver {
+	for _, r := range c.Receivers {
+		if c.Slack != "" && r.Name == slackFlagReceiver {
 			return nil, fmt.Errorf("the receiver %s is made by --slack-webhook-file already: give the one of the configuration file another name", r.Name)
 		}
 		for _, path := range []*string{&r.TokenFile, &r.WebhookFile, &r.SecretFile, &r.TemplateFile} {
 			if *path != "" {
-				*path = cfg.Env.Path(*path)
+				*path = c.Env.Path(*path)
 			}
 		}
 		if _, err := notify.Open(r, notify.Options{Memory: &notify.Brief{}}); err != nil {
@@ -69,14 +69,14 @@ func (d *daemon) notifiers(ctx context.Context) (map[string]func(context.Context
 			return nil, err
 		}
 		events := jetstream.Events{JS: d.js, Names: d.names, Log: d.cfg.Log, Undelivered: metrics.Undelivered}
-		all["tell "+r.Name] = d.insist("receiver not told", r.Name, func(ctx context.Context) error { return events.Tell(ctx, r.Name, teller.Deliver) })
-		all["remind "+r.Name] = d.insist("receiver not reminded", r.Name, teller.Run)
+		all["tell "+r.Name] = d.insist("tell", r.Name, func(ctx context.Context) error { return events.Tell(ctx, r.Name, teller.Deliver) })
+		all["remind "+r.Name] = d.insist("remind", r.Name, teller.Run)
 	}
 	return all, nil
 }
 
 // insist runs a part until ctx ends, and again when it fails: that somebody cannot be told stops no rollout.
-func (d *daemon) insist(problem, receiver string, run func(context.Context) error) func(context.Context) error {
+func (d *daemon) insist(part, receiver string, run func(context.Context) error) func(context.Context) error {
 	const again = 10 * time.Second
 	return func(ctx context.Context) error {
 		for {
@@ -84,7 +84,7 @@ func (d *daemon) insist(problem, receiver string, run func(context.Context) erro
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			d.cfg.Log.ErrorContext(ctx, problem, slog.String("receiver", receiver), slog.Any("error", err))
+			d.cfg.Log.ErrorContext(ctx, "receiver not told", slog.String("receiver", receiver), slog.String("part", part), slog.Any("error", err))
 			timer := time.NewTimer(again)
 			select {
 			case <-timer.C:

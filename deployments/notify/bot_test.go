@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -368,5 +369,61 @@ func TestNothingIsSaidToAChannelThatIsNotConcerned(t *testing.T) {
 	}
 	if calls := o.Calls(); len(calls) > 0 {
 		t.Errorf("calls %q", calls)
+	}
+}
+
+func TestAMessageThatLandsLateIsNotPostedTwice(t *testing.T) {
+	o := newOffice(t)
+	b := o.worker(func(r *notify.Receiver) { r.Channel = slacktest.Channel })
+	land := make(chan struct{})
+	o.Fail(slacktest.Fault{Method: "chat.postMessage", Until: land})
+	for range 2 { // the answer does not come, and then the message is not there
+		if err := b.Deliver(t.Context(), story()[1]); err == nil {
+			t.Fatal("told")
+		}
+		o.wait(10 * time.Second)
+	}
+	close(land)
+	landed(t, func() bool { return len(o.Messages()) == 1 })
+	o.deliver(t, b, story()[1])
+	if n := len(o.Messages()); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// landed waits for what happens on its own.
+func landed(t *testing.T, done func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	for !done() {
+		select {
+		case <-deadline:
+			t.Fatal("nothing happened")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func TestAnEditThatIsUnderWayIsNeverOvertakenByANewerOne(t *testing.T) {
+	o := newOffice(t)
+	o.http.Timeout = 10 * time.Second
+	o.deliver(t, o.worker(), story()[1])
+	land := make(chan struct{})
+	o.Fail(slacktest.Fault{Method: "chat.update", Until: land})
+	first := make(chan error, 1)
+	go func() { first <- o.worker().Deliver(t.Context(), story()[2]) }()
+	landed(t, func() bool { return slices.Contains(o.Calls(), "chat.update") })
+	err := o.worker().Deliver(t.Context(), story()[5])
+	var turn interface{ WaitsItsTurn() bool }
+	if !errors.As(err, &turn) || !turn.WaitsItsTurn() {
+		t.Errorf("a second edit at once: %v", err)
+	}
+	close(land)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	o.deliver(t, o.worker(), story()[5])
+	if text := o.Messages()[0].Text; text != "🚀 checkout 1.4.2: traffic confirmed at 25 %" {
+		t.Errorf("%q", text)
 	}
 }

@@ -93,9 +93,18 @@ func running(t *testing.T, workers ...*notify.Teller) (stop func()) {
 	return func() { cancel(); all.Wait() }
 }
 
+// distant is a memory that answers late: others read the same meanwhile.
+type distant struct{ *notify.Brief }
+
+func (d distant) Load(ctx context.Context, key string) ([]byte, uint64, error) {
+	value, revision, err := d.Brief.Load(ctx, key)
+	time.Sleep(10 * time.Millisecond)
+	return value, revision, err
+}
+
 func TestWhatWaitsForAPersonIsToldAgainByOneOfAllWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, memory := &desk{state: awaiting()}, &notify.Brief{}
+		d, memory := &desk{state: awaiting()}, distant{&notify.Brief{}}
 		workers := []*notify.Teller{d.worker(t, memory), d.worker(t, memory), d.worker(t, memory)}
 		stop := running(t, workers...)
 		if err := workers[0].Deliver(t.Context(), asked()); err != nil {

@@ -1,8 +1,10 @@
 package slacktest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -35,6 +37,8 @@ type Fault struct {
 	Lost       bool   // the call is carried out, and its answer lost
 	Hang       bool   // no answer, until the caller gives up
 	Close      bool   // the connection is closed, and nothing carried out
+
+	Until <-chan struct{} // the call is carried out when it is closed, whether or not the caller still waits
 }
 
 // Server is a workspace with one channel.
@@ -154,8 +158,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	body, err := io.ReadAll(r.Body)
+	if f.Until != nil {
+		select {
+		case <-f.Until:
+		case <-s.done:
+		}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	var answer map[string]any
-	if f.Status == 0 && f.Error == "" && !f.Close {
+	if err == nil && f.Status == 0 && f.Error == "" && !f.Close {
 		answer = s.carryOut(method, r)
 	}
 	if f.Lost || f.Close {
