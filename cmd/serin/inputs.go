@@ -29,8 +29,8 @@ func (s settings) subjects() ([]jetstream.Input, error) {
 }
 
 // readInputs takes the inputs of the configuration file.
-func (c *daemonConfig) readInputs() (err error) {
-	c.Inputs, err = c.Env.settings.subjects()
+func (cfg *daemonConfig) readInputs() (err error) {
+	cfg.Inputs, err = cfg.Env.settings.subjects()
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -292,10 +293,7 @@ func TestAPropertyThatTheSchemaDoesNotListIsFound(t *testing.T) {
 		"an unknown outcome": func(m map[string]any) { m["outcome"] = "fine" },
 		"no time":            func(m map[string]any) { m["started_at"] = "yesterday" },
 	} {
-		m := map[string]any{}
-		for k, v := range good {
-			m[k] = v
-		}
+		m := maps.Clone(good)
 		change(m)
 		if s.Validate(m) == nil {
 			t.Errorf("%s is not found", what)

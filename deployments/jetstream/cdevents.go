@@ -78,15 +78,7 @@ func (e envelope) cdevent() (body map[string]any, id string, err error) {
 	if c.Context.ID == "" {
 		return nil, "", refuse(Malformed, "the CDEvent's context.id is missing")
 	}
-	body = c.custom()
-	for name, value := range c.fields(kind) {
-		if custom := body[name]; value != "" && (custom == nil || name != "run_url") { // a source is only where a run may be
-			body[name] = value
-		}
-	}
-	if artifact, ok := body["artifact"].(string); ok && body["version"] == nil && purlOf(artifact).release() != "" {
-		body["version"] = purlOf(artifact).release()
-	}
+	body = c.body(kind)
 	if body["version"] == nil {
 		return nil, "", refuse(Invalid, "the CDEvent names no version: write its artifact as a package URL (pkg:oci/checkout@sha256:…?tag=1.4.2), or a version into customData")
 	}
@@ -96,6 +88,20 @@ func (e envelope) cdevent() (body map[string]any, id string, err error) {
 	}
 	body["cdevent"] = about
 	return body, c.Context.ID, nil
+}
+
+// body are the fields of the release: what CDEvents has a place for, and the sender's customData where that is missing.
+func (c cdevent) body(kind string) map[string]any {
+	body := c.custom()
+	for name, value := range c.fields(kind) {
+		if custom := body[name]; value != "" && (custom == nil || name != "run_url") { // a source is only where a run may be
+			body[name] = value
+		}
+	}
+	if artifact, ok := body["artifact"].(string); ok && body["version"] == nil && purlOf(artifact).release() != "" {
+		body["version"] = purlOf(artifact).release()
+	}
+	return body
 }
 
 // fields are those that CDEvents has a place for.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -122,21 +123,15 @@ func (i Input) fields(m message, e *envelope, body any) (map[string]string, erro
 		case err != nil:
 			return nil, err
 		}
-		body, e.id = map[string]any(said), id
-		if err := m.fill(fields, body, named(inputFields)); err != nil {
+		e.id = id
+		if err := m.fill(fields, said, named(inputFields)); err != nil {
 			return nil, err
 		}
 	case len(i.Map) == 0:
 		from = named(inputFields)
 	}
-	for name, path := range i.Map {
-		from[name] = path
-	}
-	original, err := anyJSON(e.data)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.fill(fields, original, from); err != nil {
+	maps.Copy(from, i.Map)
+	if err := m.fill(fields, body, from); err != nil {
 		return nil, err
 	}
 	for name, text := range i.Defaults {
