@@ -11,7 +11,7 @@ import (
 )
 
 // chapters are the pages of which a story runs every command line that stands in a block of shell commands.
-var chapters = []string{"deployments/README.md"}
+var chapters = []string{"deployments/README.md", "cmd/README.md"}
 
 // runElsewhere names the tests that run what needs more than one machine has: the command line, and what stands in the test.
 var runElsewhere = map[string]struct{ file, text string }{
@@ -20,7 +20,7 @@ var runElsewhere = map[string]struct{ file, text string }{
 }
 
 var (
-	typed   = regexp.MustCompile(`^\s*(?:\$ )?(?:bin/)?serin ([^|;<>&]*)`)
+	typed   = regexp.MustCompile(`^\s*(?:\$ )?(?:source <\()?(?:bin/)?serin ([^|;<>&)]*)`)
 	remark  = regexp.MustCompile(`\s+#.*$`)
 	inStory = regexp.MustCompile(`(?m)^(?:!? ?exec|exits \d+|eventually \d+) serin (.*?)(?: &\w*&?)?$`)
 )
@@ -48,6 +48,38 @@ func TestCommandLinesOfTheChaptersAreRun(t *testing.T) {
 		}
 	}
 }
+
+// The chapters show configuration files: each is one, but for the files it names.
+func TestConfigurationsOfTheChaptersAreRead(t *testing.T) {
+	n := 0
+	for _, page := range chapters {
+		for _, block := range repo.Blocks(pageText(t, filepath.Join("../..", page))) {
+			if block.Lang != "yaml" || !configured.MatchString(block.Code) {
+				continue
+			}
+			n++
+			s, err := parseSettings(page, []byte(strings.Repeat("\n", block.Line-1)+block.Code))
+			if err == nil {
+				env := Env{settings: &s, Getenv: func(string) string { return "" }}
+				_, err = fill(newServe(env).Flags(), true, env)
+			}
+			if err == nil {
+				_, err = s.receivers()
+			}
+			if err == nil {
+				_, err = s.subjects()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if n < 3 {
+		t.Errorf("%d configurations in the chapters, want those of settings, inputs and receivers", n)
+	}
+}
+
+var configured = regexp.MustCompile(`(?m)^(serve|inputs|notify):`)
 
 // typedLines are the serin command lines in a page's blocks of shell commands, without the program's name.
 func typedLines(page string) []string {

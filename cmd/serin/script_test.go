@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"flag"
+	"os"
 	"os/exec"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/serin-cd/serin/deployments/notify/slacktest"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output in the stories")
@@ -24,8 +27,20 @@ func TestStories(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "eventually": eventually, "prometheus": startProm},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "eventually": eventually, "prometheus": startProm, "fill": fillIn,
+			"slack": func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], slacktest.New(t).URL) },
+		},
 	})
+}
+
+// fillIn is `fill FILE`: puts variables where the file names them, as in $SLACK.
+func fillIn(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: fill FILE")
+	}
+	path := ts.MkAbs(args[0])
+	ts.Check(os.WriteFile(path, []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o600))
 }
 
 // patience is how long a story waits for what has to come.
