@@ -26,8 +26,8 @@ func newNotify(env Env) *cobra.Command {
 	return cmd
 }
 
-// configured are the receivers that a daemon with this configuration would have.
-func configured(env Env) ([]notify.Receiver, error) {
+// configuredReceivers are those that a daemon with this configuration would have.
+func configuredReceivers(env Env) ([]notify.Receiver, error) {
 	cfg := daemonConfig{Env: env}
 	serve := newServe(env)
 	if _, err := fill(serve.Flags(), true, env); err != nil {
@@ -47,7 +47,7 @@ func configured(env Env) ([]notify.Receiver, error) {
 
 // receiverNamed is one of the configured receivers.
 func receiverNamed(env Env, name string) (notify.Receiver, error) {
-	all, err := configured(env)
+	all, err := configuredReceivers(env)
 	if err != nil {
 		return notify.Receiver{}, err
 	}

@@ -52,7 +52,7 @@ func listTold(ctx context.Context, env Env, f natsFlags, since, output string) e
 	if err != nil {
 		return err
 	}
-	all, err := configured(env)
+	all, err := configuredReceivers(env)
 	if err != nil {
 		return err
 	}
