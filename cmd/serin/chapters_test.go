@@ -54,7 +54,7 @@ func TestConfigurationsOfTheChaptersAreRead(t *testing.T) {
 	n := 0
 	for _, page := range chapters {
 		for _, block := range repo.Blocks(pageText(t, filepath.Join("../..", page))) {
-			if block.Lang != "yaml" || !configured.MatchString(block.Code) {
+			if block.Lang != "yaml" || !hasConfiguration.MatchString(block.Code) {
 				continue
 			}
 			n++
@@ -79,7 +79,7 @@ func TestConfigurationsOfTheChaptersAreRead(t *testing.T) {
 	}
 }
 
-var configured = regexp.MustCompile(`(?m)^(serve|inputs|notify):`)
+var hasConfiguration = regexp.MustCompile(`(?m)^(serve|inputs|notify):`)
 
 // typedLines are the serin command lines in a page's blocks of shell commands, without the program's name.
 func typedLines(page string) []string {
