@@ -46,7 +46,19 @@ func newSetup(env Env) *cobra.Command {
 	cmd.Flags().StringVar(&f.permissions, "permissions", "", "print permissions: nats (for nats-server.conf) or json")
 	cmd.Flags().StringSliceVar(&f.services, "service", nil, "with --permissions: of this service (may be given again; default: of all)")
 	cmd.Flags().StringVar(&f.environment, "env", "", "with --permissions: in this environment (default: in all)")
+	cmd.Flags().Lookup("env").Annotations = map[string][]string{ownDefault: nil}
 	return cmd
+}
+
+// tellParts says what setup found and made.
+func tellParts(env Env, before []jetstream.Part) {
+	for _, part := range before {
+		did := "made "
+		if part.Found {
+			did = "found"
+		}
+		fmt.Fprintf(env.Stdout, "%s %s %s\n", did, part.Kind, part.Name)
+	}
 }
 
 func setUp(ctx context.Context, env Env, f setupFlags) error {
@@ -70,25 +82,16 @@ func setUp(ctx context.Context, env Env, f setupFlags) error {
 	if err := jetstream.Setup(ctx, r.js, layout); err != nil {
 		return err
 	}
-	for _, part := range before {
-		did := "made "
-		if part.Found {
-			did = "found"
-		}
-		fmt.Fprintf(env.Stdout, "%s %s %s\n", did, part.Kind, part.Name)
-	}
+	tellParts(env, before)
 	partitions, err := jetstream.Partitions(ctx, r.js, r.names)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(env.Stdout, "%d partitions; consumers are up to date\n", partitions)
-	if err := openInputs(ctx, env, r); err != nil {
-		return err
+	if err = openInputs(ctx, env, r); err == nil && f.from != "" {
+		err = f.copyFrom(ctx, env, r)
 	}
-	if f.from != "" {
-		return f.copyFrom(ctx, env, r)
-	}
-	return nil
+	return err
 }
 
 func printPermissions(env Env, f setupFlags) error {

@@ -1,6 +1,7 @@
 // Package jetstream keeps deployments in NATS JetStream: it is the adapter behind the seams of package deployments.
 //
 //	CI ── <prefix>.release.<env>.<service> ──► RELEASES ──► [Intake] ──► accept
+//	CI ── a subject of its own ──► [Inputs] ──► as above                   │
 //	                                                                       │ compare-and-set
 //	            [Leases] ──► LEASE (one message a partition)               ▼
 //	                         Watch ◄────────────── [Journal] ──► JOURNAL (one subject a slot)
@@ -11,6 +12,7 @@
 // [Embed] runs the server inside the process, [Connect] reaches another one, [Setup] makes the streams.
 // [Serve] answers orders with the name that the server vouches for ([Actor]), and what is stored, which a [Reader] asks for:
 // so no other role than a worker needs a right to a stream ([Roles]).
+// An [Input] is a subject that is there already, and says where its messages have what a release needs.
 // [FairLeases] are Leases that workers share evenly, by what they say of themselves on <prefix>.worker.<name> ([Presence]).
 // [Server], [Journal], [Leases], [Intake], [Dispatch], [Policies], [Serve] and [Client] need nothing of one another.
 //
