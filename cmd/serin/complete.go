@@ -73,6 +73,7 @@ func completeFlags(cmd *cobra.Command, env Env) {
 	give("env", slotNames(env, ofEnvironment))
 	give("log", oneOf("text", "json"))
 	give("fault", oneOf("errors", "latency", "crash", "none"))
+	give("config", filesOf("yaml", "yml"))
 	for _, name := range []string{"policies", "data"} {
 		give(name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
@@ -117,6 +118,9 @@ func ofRollout(e deployments.Entry) string {
 // time it completes nothing, and says nothing.
 func slotNames(env Env, parts ...part) candidates {
 	return func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		if configure(cmd, env) != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
 		only := ""
 		if f := cmd.Flag("env"); f != nil && f.Changed {
 			only = f.Value.String()
@@ -165,7 +169,7 @@ func newestEntries(cmd *cobra.Command, env Env) []deployments.Entry {
 func natsOf(cmd *cobra.Command) natsFlags {
 	f := natsFlags{data: defaultData}
 	for name, to := range map[string]*string{"nats": &f.url, "context": &f.context, "creds": &f.creds, "nkey": &f.nkey, "user": &f.user, "password-file": &f.passwordFile,
-		"token-file": &f.tokenFile, "ca": &f.ca, "cert": &f.cert, "key": &f.key, "inbox": &f.inbox, "prefix": &f.prefix, "data": &f.data} {
+		"token-file": &f.tokenFile, "ca": &f.ca, "cert": &f.cert, "key": &f.key, "inbox": &f.inbox, "prefix": &f.prefix, "data": &f.data, "config": &f.config} {
 		if flag := cmd.Flag(name); flag != nil && flag.Changed {
 			*to = flag.Value.String()
 		}

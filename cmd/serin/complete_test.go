@@ -3,13 +3,13 @@ package main
 import (
 	"bytes"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // completes is what a shell would offer behind a command line, and cobra's directive.
@@ -49,6 +49,20 @@ func TestShellsCompleteWhatARunningSerinKnows(t *testing.T) {
 	}
 }
 
+func TestCompletionReadsTheConfigurationFile(t *testing.T) {
+	p := newPast(t)
+	p.planned()
+	if err := os.WriteFile(p.env.Path("serin.yaml"), []byte("data: data\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := completes(t, p.env, "get", ""); !slices.Equal(got, []string{"checkout"}) {
+		t.Errorf("%q", got)
+	}
+	if got, _ := completes(t, p.env, "get", "--config", "missing.yaml", ""); len(got) != 0 {
+		t.Errorf("without the file that was named: %q", got)
+	}
+}
+
 func TestWithoutASerinShellsAreToldNothingAndSoon(t *testing.T) {
 	env := Env{Getenv: func(string) string { return "" }, Now: time.Now, Dir: t.TempDir()}
 	begin := time.Now()
@@ -72,9 +86,6 @@ func TestPoliciesAreCompletedAsFiles(t *testing.T) {
 	}
 }
 
-// placeholder is an argument in a command's usage.
-var placeholder = regexp.MustCompile(`^\[?[A-Z]+`)
-
 func TestEveryCompletedOutputIsOneTheCommandKnows(t *testing.T) {
 	env := Env{Stdin: strings.NewReader(""), Stdout: &bytes.Buffer{}, Getenv: func(string) string { return "" }, Now: time.Now, Dir: t.TempDir()}
 	if err := os.WriteFile(env.Path("1"), nil, 0o600); err != nil { // for commands that read files first
@@ -90,11 +101,14 @@ func TestEveryCompletedOutputIsOneTheCommandKnows(t *testing.T) {
 			return
 		}
 		args := strings.Fields(cmd.CommandPath())[1:]
-		for _, word := range strings.Fields(cmd.Use)[1:] {
-			if placeholder.MatchString(word) && !strings.HasPrefix(word, "[") {
-				args = append(args, "1")
-			}
+		for n := len(args); cmd.Args != nil && cmd.Args(cmd, args[n:]) != nil && len(args) < n+3; {
+			args = append(args, "1")
 		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Annotations[cobra.BashCompOneRequiredFlag] != nil {
+				args = append(args, "--"+f.Name+"=1")
+			}
+		})
 		var said bytes.Buffer
 		env.Stderr = &said
 		code := run(t.Context(), append(args, "-o", "bogus"), env)

@@ -51,11 +51,16 @@ func get(cmd *cobra.Command, args []string, env Env, f *getFlags) error {
 	} else if !cmd.Flags().Changed("env") {
 		f.environment = ""
 	}
-	r, err := f.dial(cmd.Context(), env)
+	given := f.natsFlags
+	dial := func(ctx context.Context) (*remote, error) {
+		at := given // dial adds to it what the environment says, secrets included
+		return at.dial(ctx, env)
+	}
+	r, err := dial(cmd.Context())
 	if err != nil {
 		return err
 	}
-	g.link = &wire{remote: r, dial: func(ctx context.Context) (*remote, error) { return f.dial(ctx, env) }}
+	g.link = &wire{remote: r, dial: dial}
 	defer func() { g.link.close() }()
 	if f.watch {
 		return g.watch(cmd.Context())

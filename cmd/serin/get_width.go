@@ -48,9 +48,9 @@ func displayWidth(s string) int {
 // characters, whose width depends on the terminal. A base character keeps at most two combining ones.
 func printable(s string) string {
 	marks := 0
-	return strings.Map(func(r rune) rune {
+	return clean(strings.Map(func(r rune) rune {
 		switch {
-		case unicode.Is(unicode.Cf, r), r >= 0xfe00 && r <= 0xfe0f, r == 0x2028, r == 0x2029:
+		case unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp), r >= 0xfe00 && r <= 0xfe0f:
 			return -1
 		case columns(r) > 0:
 			marks = 0
@@ -60,7 +60,7 @@ func printable(s string) string {
 			return -1
 		}
 		return r
-	}, clean(strings.ToValidUTF8(s, "\uFFFD")))
+	}, strings.ToValidUTF8(s, "\uFFFD")))
 }
 
 // cutTo cuts a text to a width; … stands for the rest.
