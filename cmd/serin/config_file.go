@@ -193,6 +193,9 @@ func fill(flags *pflag.FlagSet, serving bool, env Env) (from map[string]string, 
 	return from, errors.Join(err, s.err())
 }
 
+// ownDefault marks a flag that means something else than the setting of its name.
+const ownDefault = "own default"
+
 // shared is the value of a setting that all commands have, and whether the flag is one.
 func (s settings) shared(f *pflag.Flag) (yamldoc.Value, bool) {
 	switch {
@@ -201,6 +204,9 @@ func (s settings) shared(f *pflag.Flag) (yamldoc.Value, bool) {
 	case f.Name == "prefix":
 		return s.nats.Get("prefix"), true
 	case f.Name == "env" && f.Value.Type() == "string":
+		if _, own := f.Annotations[ownDefault]; own {
+			return yamldoc.Value{}, false
+		}
 		return s.top.Get("environment"), true
 	}
 	return yamldoc.Value{}, false
