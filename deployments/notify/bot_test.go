@@ -183,7 +183,7 @@ func TestFaultsCostNeitherAMessageNorADuplicate(t *testing.T) {
 		for _, method := range []string{"chat.postMessage", "chat.update", "conversations.history", "conversations.replies"} {
 			t.Run(name+" of "+method, func(t *testing.T) {
 				t.Parallel()
-				o := newOffice(t)
+				o, f := newOffice(t), f
 				channel := func(r *notify.Receiver) { r.Channel = slacktest.Channel }
 				for _, e := range story() {
 					f.Method = method
