@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/serin-cd/serin/deployments/jetstream"
 	"github.com/serin-cd/serin/steps"
@@ -25,18 +26,36 @@ func TestAMessageOfAPipelinesOwnIsRolledOut(t *testing.T) {
 	if l := o.letters(1)[0]; l.Reason != jetstream.Invalid || l.Subject != "ci.deploys.production" || !strings.Contains(l.Why, "is not a name") {
 		t.Errorf("%+v", l)
 	}
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.Now().Add(20 * time.Second); ; <-again.C {
+		page := o.metrics()
+		missing := ""
+		for _, outcome := range []string{"published", "ignored", "refused"} {
+			if want := `serin_input_messages_total{input="ci",outcome="` + outcome + `"} 1`; !strings.Contains(page, want) {
+				missing = want
+			}
+		}
+		if missing == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no %s", missing)
+		}
+	}
+}
+
+// metrics is the daemon's page of metrics.
+func (o *ordered) metrics() string {
+	o.t.Helper()
 	answer, err := http.Get("http://" + o.d.listener.Addr().String() + "/metrics")
 	if err != nil {
-		t.Fatal(err)
+		o.t.Fatal(err)
 	}
 	defer answer.Body.Close()
 	page, err := io.ReadAll(answer.Body)
 	if err != nil {
-		t.Fatal(err)
+		o.t.Fatal(err)
 	}
-	for _, outcome := range []string{"published", "ignored", "refused"} {
-		if want := `serin_input_messages_total{input="ci",outcome="` + outcome + `"} 1`; !strings.Contains(string(page), want) {
-			t.Errorf("no %s", want)
-		}
-	}
+	return string(page)
 }

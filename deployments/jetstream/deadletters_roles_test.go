@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,12 +15,11 @@ import (
 func TestAnOperatorOfAllServicesReadsDeadLettersAndPublishesReleasesAgain(t *testing.T) {
 	g := guard(t, Names{}, Scope{})
 	w := g.as(t, "worker")
-	refuse := true
+	var refused atomic.Bool
 	accepted := make(chan deployments.Release, 10)
 	background(t, func(ctx context.Context) error {
 		return Intake{JS: w.js, Log: testLog(t)}.Run(ctx, func(_ context.Context, r deployments.Release) error {
-			if refuse && r.Service == "checkout" {
-				refuse = false
+			if r.Service == "checkout" && refused.CompareAndSwap(false, true) {
 				return deployments.Refuse("no_policy", context.Canceled)
 			}
 			accepted <- r

@@ -3,12 +3,12 @@ package jetstream
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -25,6 +25,16 @@ func (c *counted) count(input, outcome string) {
 		c.outcomes = map[string]int{}
 	}
 	c.outcomes[input+" "+outcome]++
+}
+
+// settles waits until the messages are counted so.
+func (c *counted) settles(t *testing.T, want map[string]int) {
+	t.Helper()
+	eventually(t, fmt.Sprint(want), func() bool {
+		c.Lock()
+		defer c.Unlock()
+		return maps.Equal(c.outcomes, want)
+	})
 }
 
 // eventually waits until something holds.
@@ -80,9 +90,7 @@ func TestMessagesOfAStreamThatIsThereBecomeReleases(t *testing.T) {
 	if got, why := msg.Subject(), msg.Headers().Get(HeaderReason); got != "serin.dlq.invalid" || !strings.Contains(why, "is%20not%20a%20name") || msg.Headers().Get(HeaderStream) != "CI" {
 		t.Errorf("dead letter on %s of %s: %s", got, msg.Headers().Get(HeaderStream), why)
 	}
-	if diff := cmp.Diff(map[string]int{"ci published": 2, "ci ignored": 1, "ci refused": 1}, seen.outcomes); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
+	seen.settles(t, map[string]int{"ci published": 2, "ci ignored": 1, "ci refused": 1})
 	c, err := l.js.Consumer(t.Context(), "CI", "serin_input-ci")
 	if err != nil {
 		t.Fatal(err)
@@ -128,9 +136,7 @@ func TestAMessageThatComesAgainIsOneRelease(t *testing.T) {
 			t.Errorf("%s came, want %s", r.Version, want)
 		}
 	}
-	if diff := cmp.Diff(map[string]int{"ci published": 1, "ci duplicate": 1}, seen.outcomes); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
-	}
+	seen.settles(t, map[string]int{"ci published": 1, "ci duplicate": 1})
 }
 
 func TestWorkersShareAnInputAndKeepItsOrder(t *testing.T) {
@@ -148,11 +154,7 @@ func TestWorkersShareAnInputAndKeepItsOrder(t *testing.T) {
 	for range 3 {
 		background(t, in.Run)
 	}
-	eventually(t, "all are published", func() bool {
-		seen.Lock()
-		defer seen.Unlock()
-		return seen.outcomes["ci published"] == n
-	})
+	seen.settles(t, map[string]int{"ci published": n})
 	s, err := l.js.Stream(t.Context(), "SERIN_RELEASES")
 	if err != nil {
 		t.Fatal(err)
@@ -259,11 +261,7 @@ func TestAWorkerHasTheRightsOfItsInputsAndNoOthers(t *testing.T) {
 	background(t, in.Run)
 	deploy(t, g.admin.js, "checkout", "1.1.0", "success")
 	deploy(t, g.admin.js, "check out", "1.2.0", "success")
-	eventually(t, "both are settled", func() bool {
-		seen.Lock()
-		defer seen.Unlock()
-		return seen.outcomes["ci published"] == 1 && seen.outcomes["ci refused"] == 1
-	})
+	seen.settles(t, map[string]int{"ci published": 1, "ci refused": 1})
 	for _, other := range []Input{{Name: "x", Subject: "ci.>", Stream: "CI"}, {Name: "y", Subject: "nobody.has.it"}} {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		err := Inputs{JS: w.js, Inputs: []Input{other}}.Open(ctx)
