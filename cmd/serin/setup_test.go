@@ -172,6 +172,9 @@ func TestARolloutRunsOnLeastPrivilege(t *testing.T) {
 	})
 	app := application(t, g)
 	g.serin(t, exitOK, operator, "flags", "set", "checkout-version", "1.0.0")
+	if got := g.serin(t, exitOK, "setup", "flags", "log", "checkout-version"); !strings.Contains(got, "now 1.0.0") {
+		t.Errorf("what an operator did to a flag is not on record: %s", got)
+	}
 	await(t, "the application's flag", func() bool {
 		v, _ := app.StringValue(t.Context(), "checkout-version", "", of.NewEvaluationContext("u", nil))
 		return v == "1.0.0"

@@ -135,6 +135,7 @@ func (g grants) operator() Role {
 	r.signed(g.n, "cmd", g.slot+".*")
 	if g.scope.Service == "" {
 		r.api(g.n, g.flags(g.scope.Environment))
+		r.service(g.n.Subject("audit", orAny(g.scope.Environment, "*"), ">")) // what it does to a flag is put on record
 	}
 	if g.scope == (Scope{}) {
 		g.letters(&r)
