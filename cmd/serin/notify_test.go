@@ -282,3 +282,27 @@ func TestAMistakeInATemplateStopsServeBeforeItStarts(t *testing.T) {
 		t.Errorf("status %d: %s", got, out.String())
 	}
 }
+
+func TestAWebhooksEventHasTheAttributesOfTheOneOnNATS(t *testing.T) {
+	e := notify.Sample(time.Unix(1, 0))
+	e.Subject, e.Data.Release, e.Trace = "event.production.checkout.rollback.completed", "r 1", deployments.NewTrace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "a=1")
+	onNATS, err := jetstream.EncodeEvent(jetstream.Names{}, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	teller, err := notify.Open(notify.Receiver{Name: "a", Kind: notify.HTTPWebhook}, notify.Options{Memory: &notify.Brief{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := teller.Render(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent struct{ Headers http.Header }
+	decode(t, string(text), &sent)
+	for name, values := range onNATS.Header {
+		if attribute, ok := strings.CutPrefix(name, "ce-"); ok && attribute != "datacontenttype" && sent.Headers.Get(name) != values[0] {
+			t.Errorf("%s: %q over HTTP, %q on NATS", name, sent.Headers.Get(name), values[0])
+		}
+	}
+}

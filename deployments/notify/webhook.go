@@ -76,11 +76,15 @@ func cloudEvent(h http.Header, e deployments.Event, id string) {
 	h.Set("User-Agent", "serin")
 	for name, value := range map[string]string{
 		"specversion": "1.0", "id": id, "type": "io.serin." + e.Name + ".v1", "source": "serin/" + e.Slot.String(),
-		"time": e.Time.UTC().Format(time.RFC3339Nano), "severity": string(e.Severity), "releaseid": e.Data.Release,
+		"time": e.Time.UTC().Format(time.RFC3339Nano), "severity": string(e.Severity), "releaseid": e.Data.Release, "subject": e.Data.Rollout,
+		"traceparent": e.Trace.Parent, "tracestate": e.Trace.State,
 	} {
 		if value != "" {
 			h.Set("ce-"+name, headerValue(value))
 		}
+	}
+	if e.Trace.Parent != "" { // for what traces requests and knows no CloudEvents
+		h.Set("traceparent", e.Trace.Parent)
 	}
 	if e.Data.Rev > 0 {
 		h.Set("ce-sequence", strconv.FormatUint(e.Data.Rev, 10))

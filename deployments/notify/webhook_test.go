@@ -45,6 +45,7 @@ func TestAWebhookGetsTheEventAsASignedCloudEvent(t *testing.T) {
 	e := event("rollout.failed", func(e *deployments.Event) {
 		turnedBack(&e.Data)
 		e.ID, e.Data.Rev, e.Data.Release = "r 1/7/rollout.failed", 7, "ci-812"
+		e.Trace = deployments.NewTrace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "a=1")
 	})
 	var got http.Header
 	var body []byte
@@ -61,6 +62,7 @@ func TestAWebhookGetsTheEventAsASignedCloudEvent(t *testing.T) {
 	for name, want := range map[string]string{
 		"Content-Type": "application/json", "ce-specversion": "1.0", "ce-id": "r%201/7/rollout.failed", "ce-type": "io.serin.rollout.failed.v1",
 		"ce-source": "serin/production/checkout", "ce-time": "2026-11-20T14:12:30Z", "ce-severity": "info", "ce-releaseid": "ci-812", "ce-sequence": "7",
+		"ce-traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "ce-tracestate": "a=1", "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		"Idempotency-Key": "r%201/7/rollout.failed", "Webhook-Id": "r%201/7/rollout.failed", "Webhook-Timestamp": "1795183200",
 		"Webhook-Signature": "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)),
 	} {
