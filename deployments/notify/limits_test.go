@@ -16,6 +16,7 @@ import (
 	"github.com/serin-cd/serin/analysis"
 	"github.com/serin-cd/serin/deployments"
 	"github.com/serin-cd/serin/deployments/notify"
+	"github.com/serin-cd/serin/deployments/notify/slacktest"
 	"github.com/serin-cd/serin/steps"
 )
 
@@ -245,6 +246,41 @@ func TestValuesThatDifferNeverLookTheSame(t *testing.T) {
 		}
 		if (said[1] == said[3]) != (said[2] == "=") {
 			rt.Errorf("%v and %v: %q", value, limit, said[0])
+		}
+	})
+}
+
+func TestNoEventBreaksABotsMessage(t *testing.T) {
+	teller, err := notify.Open(notify.Receiver{Name: "bot", Kind: notify.SlackChannel, Channel: "#deploys", Group: notify.ByRollout}, notify.Options{Memory: &notify.Brief{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		e := hostileEvent(rt)
+		for i := range e.Data.Evidence {
+			e.Data.Evidence[i].Annotations = map[string]string{"runbook_url": "https://runbooks.example/" + hostile().Draw(rt, "runbook")}
+		}
+		text, err := teller.Render(e)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		type post struct {
+			Text        string
+			Attachments []json.RawMessage
+		}
+		var sent struct {
+			Message post
+			Answer  *post
+		}
+		if err := json.Unmarshal(text, &sent); err != nil {
+			rt.Fatal(err)
+		}
+		found := slacktest.Check(sent.Message.Text, sent.Message.Attachments)
+		if sent.Answer != nil {
+			found = append(found, slacktest.Check(sent.Answer.Text, sent.Answer.Attachments)...)
+		}
+		for _, problem := range found {
+			rt.Error(problem)
 		}
 	})
 }

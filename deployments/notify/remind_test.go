@@ -220,3 +220,39 @@ func TestATestMessageSaysThatItIsOne(t *testing.T) {
 		t.Errorf("%d messages", n)
 	}
 }
+
+func TestABotRemindsInTheThreadAndInTheChannel(t *testing.T) {
+	slack := slacktest.New(t)
+	token := file(t, slacktest.Token)
+	synctest.Test(t, func(t *testing.T) {
+		memory, d := distant{&notify.Brief{}}, &desk{state: awaiting()}
+		var workers []*notify.Teller
+		for range 2 {
+			w, err := notify.Open(notify.Receiver{Name: "deploys", Kind: notify.SlackChannel, Channel: "#deploys", TokenFile: token, APIURL: "http://slack.example/api", Repeat: 30 * time.Minute},
+				notify.Options{Memory: memory, HTTP: &http.Client{Transport: inMemory{slack}}, State: func(context.Context, deployments.Slot) (deployments.State, error) { return d.state, nil }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			workers = append(workers, w)
+		}
+		stop := running(t, workers...)
+		if err := workers[0].Deliver(t.Context(), asked()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(65 * time.Minute)
+		stop()
+	})
+	all := slack.Messages()
+	if len(all) != 1 || all[0].Text != "✋ checkout 1.4.2 waits for approval at 25 %" {
+		t.Fatalf("%+v", all)
+	}
+	answers := slack.Answers(all[0].TS)
+	if len(answers) != 2 {
+		t.Errorf("%d reminders", len(answers))
+	}
+	for _, a := range answers {
+		if a.Text != "✋ Still: checkout 1.4.2 waits for approval at 25 %" || !a.Broadcast {
+			t.Errorf("%+v", a)
+		}
+	}
+}
