@@ -15,27 +15,27 @@ import (
 const slackFlagReceiver = "slack"
 
 // readReceivers takes the receivers of the configuration file, if all can be told.
-func (c *daemonConfig) readReceivers() (err error) {
-	if c.Receivers, err = c.Env.settings.receivers(); err == nil {
-		_, err = c.receivers()
+func (cfg *daemonConfig) readReceivers() (err error) {
+	if cfg.Receivers, err = cfg.Env.settings.receivers(); err == nil {
+		_, err = cfg.receivers()
 	}
 	return err
 }
 
 // receivers are whom the daemon tells of events: those of the configuration file, and Slack where the flag names it. Each
 // is opened once, so that a mistake in a template is found before anything is started.
-func (c daemonConfig) receivers() ([]notify.Receiver, error) {
+func (cfg daemonConfig) receivers() ([]notify.Receiver, error) {
 	var all []notify.Receiver
-	if c.Slack != "" {
-		all = append(all, notify.Receiver{Name: slackFlagReceiver, Kind: notify.SlackWebhook, URL: c.Slack, Repeat: notify.DefaultRepeat})
+	if cfg.Slack != "" {
+		all = append(all, notify.Receiver{Name: slackFlagReceiver, Kind: notify.SlackWebhook, URL: cfg.Slack, Repeat: notify.DefaultRepeat})
 	}
-	for _, r := range c.Receivers {
-		if c.Slack != "" && r.Name == slackFlagReceiver {
+	for _, r := range cfg.Receivers {
+		if cfg.Slack != "" && r.Name == slackFlagReceiver {
 			return nil, fmt.Errorf("the receiver %s is made by --slack-webhook-file already: give the one of the configuration file another name", r.Name)
 		}
 		for _, path := range []*string{&r.TokenFile, &r.WebhookFile, &r.SecretFile, &r.TemplateFile} {
 			if *path != "" {
-				*path = c.Env.Path(*path)
+				*path = cfg.Env.Path(*path)
 			}
 		}
 		if _, err := notify.Open(r, notify.Options{Memory: &notify.Brief{}}); err != nil {
