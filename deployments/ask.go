@@ -29,17 +29,19 @@ const (
 // kept is how many readings of a rule are kept while so many rules are read.
 func kept(rules int64) int { return int(min(keptReadings, max(1, keptInAll/max(1, rules)))) }
 
-// recent keeps the last readings of each rule.
+// recent keeps the last readings of each rule of one rollout.
 type recent struct {
+	rollout string
 	byRule map[string][]analysis.Judgement
 	order  []string
 }
 
-// add keeps readings, as many as the limit of each rule, and makes those in js share with them what is the same. It
-// returns how many of the rules are new.
-func (r *recent) add(js []analysis.Judgement, limit int) (grown int) {
-	if r.byRule == nil {
-		r.byRule = map[string][]analysis.Judgement{}
+// add keeps readings of a rollout, as many as the limit of each rule, and makes those in js share with them what is the
+// same. Those of another rollout are forgotten. It returns by how many the rules have become more.
+func (r *recent) add(rollout string, js []analysis.Judgement, limit int) (grown int) {
+	if r.rollout != rollout || r.byRule == nil {
+		grown = -len(r.order)
+		*r = recent{rollout: rollout, byRule: map[string][]analysis.Judgement{}}
 	}
 	for i, j := range js {
 		kept, known := r.byRule[j.Rule]
@@ -90,8 +92,12 @@ func share(text *string, before string) {
 	}
 }
 
-func (r *recent) all() []analysis.Judgement {
+// of are the readings of a rollout.
+func (r *recent) of(rollout string) []analysis.Judgement {
 	out := []analysis.Judgement{}
+	if rollout != r.rollout {
+		return out
+	}
 	for _, name := range r.order {
 		out = append(out, r.byRule[name]...)
 	}
@@ -110,8 +116,9 @@ func (w *Worker) Ask(s Slot) (Asked, bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := Asked{Worker: w.Name, Slot: s, Rev: r.entry.Rev, State: r.entry.State, Readings: r.readings.all()}
+	a := Asked{Worker: w.Name, Slot: s, Rev: r.entry.Rev, State: r.entry.State, Readings: []analysis.Judgement{}}
 	if rollout := r.entry.State.Rollout; rollout != nil {
+		a.Readings = r.readings.of(rollout.ID)
 		a.NextWake, _ = rollout.WakeAt()
 	}
 	return a, true

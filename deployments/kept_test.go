@@ -28,11 +28,11 @@ func TestTheLastReadingsOfEachRuleAreKept(t *testing.T) {
 			limit := 0
 			for n := range 60 {
 				limit = limits[min(n/20, len(limits)-1)]
-				grown += r.add([]analysis.Judgement{read("a", n), read("b", n)}, limit)
+				grown += r.add("one", []analysis.Judgement{read("a", n), read("b", n)}, limit)
 				a, b = append(a, read("a", n)), append(b, read("b", n))
 			}
 			want := slices.Concat(a[60-limit:], b[60-limit:])
-			if diff := cmp.Diff(want, r.all()); diff != "" || grown != 2 {
+			if diff := cmp.Diff(want, r.of("one")); diff != "" || grown != 2 {
 				t.Errorf("%d rules, kept (-want +got):\n%s", grown, diff)
 			}
 			if c := cap(r.byRule["a"]); c > 2*limit {
@@ -42,14 +42,26 @@ func TestTheLastReadingsOfEachRuleAreKept(t *testing.T) {
 	}
 }
 
+func TestReadingsOfTheRolloutBeforeAreForgotten(t *testing.T) {
+	var r recent
+	grown := r.add("one", []analysis.Judgement{read("a", 1), read("b", 1)}, 10)
+	if got := r.of("two"); len(got) != 0 {
+		t.Errorf("of a rollout without readings: %v", got)
+	}
+	grown += r.add("two", []analysis.Judgement{read("a", 2)}, 10)
+	if diff := cmp.Diff([]analysis.Judgement{read("a", 2)}, r.of("two")); diff != "" || grown != 1 || len(r.of("one")) != 0 {
+		t.Errorf("%d rules, kept (-want +got):\n%s", grown, diff)
+	}
+}
+
 func TestReadingsShareWhatIsTheSame(t *testing.T) {
 	var r recent
 	for n := range 2 {
 		j := read("a", n)
 		j.Reading.Query = fmt.Sprint("up", len(r.order)*0) // the same text, and another string each time
-		r.add([]analysis.Judgement{j}, 10)
+		r.add("one", []analysis.Judgement{j}, 10)
 	}
-	all := r.all()
+	all := r.of("one")
 	if unsafe.StringData(all[0].Reading.Query) != unsafe.StringData(all[1].Reading.Query) {
 		t.Error("the query is kept twice")
 	}

@@ -172,7 +172,7 @@ func (r *runner) measured(ctx context.Context, a answer) {
 		return
 	}
 	r.mu.Lock()
-	r.w.rules.Add(int64(r.readings.add(a.judgements, kept(r.w.rules.Load()))))
+	r.w.rules.Add(int64(r.readings.add(r.entry.State.Rollout.ID, a.judgements, kept(r.w.rules.Load()))))
 	r.mu.Unlock()
 	for _, j := range a.judgements {
 		m.latest[j.Rule] = j

@@ -204,12 +204,13 @@ func (w *waiter) at(e deployments.Entry) *result {
 	w.now = fmt.Sprintf("%s %s %s: %s for %s", e.Slot, roll.Version, roll.ID, phase(roll), age(w.env.Now(), roll.Since))
 	d := deployments.EventData{Outcome: roll.Outcome, Cause: roll.Cause, Percent: roll.Want.Percent()}
 	if roll.Failure != nil {
-		w.turned = roll.Failure.Reason
+		w.turned, d.Cause = roll.Failure.Reason, roll.Failure.Cause
 		d.Reason, d.FromPercent = roll.Failure.Reason, roll.Failure.FromShare.Percent()
 	}
 	if w.flags.prose() {
 		w.say(w.now)
 	}
+	w.back = d
 	if roll.Phase == steps.Ended {
 		return ended(d)
 	}

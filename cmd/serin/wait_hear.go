@@ -67,7 +67,7 @@ func (w *waiter) duplicate(last deployments.Entry) *result {
 func (w *waiter) held() *result {
 	switch {
 	case w.cancelled:
-		if w.unconfirmed {
+		if w.unconfirmed || w.phase == steps.Recovering {
 			return w.timedOut()
 		}
 	case !w.flags.exitOnPause || !w.caughtUp:
@@ -119,7 +119,7 @@ func (w *waiter) concerns(e deployments.Event) bool {
 
 // note remembers where the rollout is, and what its end will not say any more.
 func (w *waiter) note(e deployments.Event) {
-	w.phase, w.unconfirmed = e.Data.Phase, e.Data.Outcome == steps.RestoreUnconfirmed
+	w.phase, w.unconfirmed, w.back = e.Data.Phase, e.Data.Outcome == steps.RestoreUnconfirmed, e.Data
 	switch {
 	case e.Name == "rollout.paused":
 		w.paused = true

@@ -44,8 +44,9 @@ type waiter struct {
 	phase       steps.Phase
 	paused      bool
 	unconfirmed bool
-	turned      string // why the rollout turned back, once it has
-	now         string // the last thing that was heard, in words
+	turned      string                // why the rollout turned back, once it has
+	back        deployments.EventData // the way back, as the last event told of it
+	now         string                // the last thing that was heard, in words
 
 	story  story
 	github github

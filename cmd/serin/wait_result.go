@@ -78,9 +78,15 @@ func ended(d deployments.EventData) *result {
 	return r
 }
 
-// timedOut is the result of a wait that ends before the rollout does.
+// timedOut is the result of a wait that ends before the rollout does. One that is taken back, and confirmed, is no more
+// than watched.
 func (w *waiter) timedOut() *result {
-	if w.unconfirmed {
+	switch {
+	case w.phase == steps.Recovering:
+		d := w.back
+		d.Outcome, d.Reason = steps.Restored, cmp.Or(w.turned, d.Reason)+"; the failed rules are still watched"
+		return ended(d)
+	case w.unconfirmed:
 		return &result{Outcome: "not confirmed", Reason: "the way back is still being tried: " + w.again(), Exit: exitUnconfirmed}
 	}
 	return &result{Outcome: "timed out", Reason: "the rollout goes on: " + w.again(), Exit: exitTimeout}

@@ -152,8 +152,8 @@ func TestAWaitThatTimesOutSaysHowToGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWaited(t.Context(), waitFlags{output: "text", timeout: time.Minute})
 		w.says("rollback.failed", deployments.EventData{Phase: steps.Reverting, Outcome: steps.RestoreUnconfirmed})
-		w.says("rollback.completed", deployments.EventData{Phase: steps.Recovering})
-		w.ends(t, exitTimeout, "") // confirmed, and its rules are still watched
+		w.says("rollback.completed", deployments.EventData{Phase: steps.Recovering, Cause: steps.ByRules})
+		w.ends(t, exitRolledBack, "the failed rules are still watched")
 	})
 }
 
