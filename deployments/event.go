@@ -1,6 +1,7 @@
 package deployments
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/serin-cd/serin/analysis"
@@ -29,6 +30,36 @@ type Event struct {
 	Trace    Trace // of its release
 }
 
+// Back is the version that a rollback goes back to: in JSON its name, or null where there is none. Other events than
+// that of a rollback do not say; theirs is the zero Back.
+type Back struct {
+	Said    bool
+	Version string
+}
+
+// BackTo is the way back to a version; "" is none.
+func BackTo(version string) Back { return Back{Said: true, Version: version} }
+
+// IsZero reports whether nothing is said.
+func (b Back) IsZero() bool { return !b.Said }
+
+// MarshalJSON writes the version, or null.
+func (b Back) MarshalJSON() ([]byte, error) {
+	if b.Version == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(b.Version)
+}
+
+// UnmarshalJSON reads a version, or null.
+func (b *Back) UnmarshalJSON(text []byte) error {
+	*b = Back{Said: true}
+	if string(text) == "null" {
+		return nil
+	}
+	return json.Unmarshal(text, &b.Version)
+}
+
 // EventData is an event's body. It is self-contained: nobody has to ask back to understand it.
 type EventData struct {
 	Service           string               `json:"service"`
@@ -52,7 +83,7 @@ type EventData struct {
 	Reason            string               `json:"reason,omitempty"`
 	By                string               `json:"by,omitempty"`   // the person or release that caused it
 	From              string               `json:"from,omitempty"` // rollback: the version taken back
-	To                *string              `json:"to,omitempty"`   // rollback: the version to go back to; null on a first release
+	To                Back                 `json:"to,omitzero"`    // rollback: the version to go back to; null on a first release
 	Target            string               `json:"target,omitempty"`
 	Author            string               `json:"author,omitempty"`
 	RunURL            string               `json:"run_url,omitempty"`

@@ -72,9 +72,7 @@ func (t *teller) action(a steps.ActionState, r steps.Rollout) {
 		ev.Subject = "rollback." + t.e.Slot.Subject()
 		ev.Data.Evidence = worstFirst(t.e.Evidence)
 		ev.Data.From = r.Version
-		if r.Stable != "" {
-			ev.Data.To = &r.Stable
-		}
+		ev.Data.To = BackTo(r.Stable)
 	case steps.PublishEvent:
 		t.tell(a.Key, Warning, "", r.Failure.Reason).Data.Evidence = worstFirst(t.e.Evidence)
 	case steps.FlagOff:

@@ -100,7 +100,7 @@ func TestABadReleaseIsTakenBackAndTheFixIsPromoted(t *testing.T) {
 			if i < 0 {
 				t.Fatalf("no event %s in %v", name, names(w.events()))
 			}
-			if e := w.events()[i]; name == "rollback.requested" && (e.Subject != "rollback.production.checkout" || *e.Data.To != "1.0.0" || len(e.Data.Evidence) == 0) {
+			if e := w.events()[i]; name == "rollback.requested" && (e.Subject != "rollback.production.checkout" || e.Data.To.Version != "1.0.0" || len(e.Data.Evidence) == 0) {
 				t.Errorf("rollback event %+v", e)
 			}
 		}

@@ -46,7 +46,7 @@ func hostileEvent(name, s string) deployments.Event {
 	n := analysis.Number(0.5)
 	return deployments.Event{ID: "r/1/" + name, Name: name, Severity: deployments.Page, Time: time.Unix(1, 0), Slot: deployments.Slot{Environment: "production", Service: "checkout"},
 		Subject: "event.production.checkout." + name,
-		Data: deployments.EventData{Service: "checkout", Environment: "production", Version: s, Stable: s, Release: s, Rollout: s, Reason: s, By: s, From: s, To: &s, Target: s, Author: s, RunURL: "https://ci/" + s,
+		Data: deployments.EventData{Service: "checkout", Environment: "production", Version: s, Stable: s, Release: s, Rollout: s, Reason: s, By: s, From: s, To: deployments.BackTo(s), Target: s, Author: s, RunURL: "https://ci/" + s,
 			Rev: 1, Step: 1, Percent: 5,
 			Evidence: []analysis.Judgement{{Rule: s, Verdict: analysis.Unhealthy, Reason: s, Failing: []string{s}, Annotations: map[string]string{"summary": s},
 				Reading: analysis.Reading{Query: s, BadQuery: s, Value: &n, Limit: &n, LimitKind: s, Labels: map[string]string{"a": s}, Error: s}}}}}

@@ -97,6 +97,8 @@ func schemaOf(t reflect.Type) *node {
 		return &node{Type: "string", Format: "date-time"}
 	case reflect.TypeFor[time.Duration]():
 		return &node{Type: "integer", Description: "nanoseconds"}
+	case reflect.TypeFor[deployments.Back]():
+		return &node{Type: []string{"string", "null"}}
 	case reflect.TypeFor[analysis.Number]():
 		return &node{OneOf: []*node{{Type: "number"}, {Type: "string", Enum: []string{"NaN", "+Inf", "-Inf"}}}}
 	}

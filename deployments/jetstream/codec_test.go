@@ -149,7 +149,7 @@ func testEvent() deployments.Event {
 		Trace: deployments.NewTrace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "a=1, b=2"),
 		Data: deployments.EventData{
 			Service: "checkout", Environment: "production", Version: "1.4.2", Stable: "1.4.1", Release: "run 7 “x”", Rollout: "checkout-8c1f",
-			Rev: 17, Phase: steps.Reverting, Step: 2, Percent: 25, To: &to, Reason: "8.1 % > 5 %",
+			Rev: 17, Phase: steps.Reverting, Step: 2, Percent: 25, To: deployments.BackTo(to), Reason: "8.1 % > 5 %",
 			Evidence: []analysis.Judgement{{Rule: "errors", Verdict: analysis.Unhealthy, Reading: analysis.Reading{Limit: &limit}}},
 		},
 	}

@@ -64,8 +64,8 @@ func (t told) mover(key string) string {
 // back is the version that the traffic goes back to.
 func (t told) back() string {
 	to := t.Data.Stable
-	if t.Data.To != nil {
-		to = *t.Data.To
+	if t.Data.To.Said {
+		to = t.Data.To.Version
 	}
 	return firstOf(t.q(to, maxName), "0 % (there is no version to go back to)")
 }

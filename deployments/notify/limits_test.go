@@ -153,7 +153,7 @@ func hostileEvent(rt *rapid.T) deployments.Event {
 			Service: s("service"), Environment: s("environment"), Version: s("version"), Stable: s("stable"), Rollout: s("rollout"),
 			Step: rapid.Int().Draw(rt, "step"), Percent: percent("percent"), Confirmed: percent("confirmed"), FromPercent: percent("from"),
 			Cause: steps.Cause(s("cause")), Reason: s("reason"), By: s("by"), Target: s("target"), Author: s("author"), RunURL: s("url"),
-			To: rapid.Ptr(hostile(), true).Draw(rt, "to"), Started: time.Unix(rapid.Int64Range(-1e10, 1e10).Draw(rt, "started"), 0),
+			To: deployments.BackTo(hostile().Draw(rt, "to")), Started: time.Unix(rapid.Int64Range(-1e10, 1e10).Draw(rt, "started"), 0),
 		},
 	}
 	if rapid.Bool().Draw(rt, "an audience") {

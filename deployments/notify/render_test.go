@@ -57,7 +57,7 @@ func turnedBack(d *deployments.EventData) {
 
 func confirmed(d *deployments.EventData) {
 	turnedBack(d)
-	d.Confirmed, d.Target, d.From, d.To = 0, "checkout-version", "1.4.2", new("1.4.1")
+	d.Confirmed, d.Target, d.From, d.To = 0, "checkout-version", "1.4.2", deployments.BackTo("1.4.1")
 	d.Actions[0].Confirmed, d.Actions[0].How = start.Add(12*time.Minute), "evaluated by OpenFeature"
 }
 

@@ -159,7 +159,7 @@ func Sample(at time.Time) deployments.Event {
 	to := "1.4.1"
 	return deployments.Event{
 		ID: "test/1/rollback.completed", Name: "rollback.completed", Severity: deployments.Info, Time: at, Slot: deployments.Slot{Environment: "production", Service: "checkout"},
-		Data: deployments.EventData{Service: "checkout", Environment: "production", Version: "1.4.2", Stable: to, From: "1.4.2", To: &to, Rollout: "test", Rev: 1,
+		Data: deployments.EventData{Service: "checkout", Environment: "production", Version: "1.4.2", Stable: to, From: "1.4.2", To: deployments.BackTo(to), Rollout: "test", Rev: 1,
 			Step: 2, FromPercent: 25, Cause: steps.ByRules, Reason: "error-rate failed for 1m", Author: "ada", RunURL: "https://ci.example/runs/812", Started: at.Add(-12 * time.Minute),
 			Actions: []steps.ActionState{{Action: steps.Action{Kind: steps.RollbackAction}, Began: at, Confirmed: at, How: "evaluated by OpenFeature"}}},
 	}
