@@ -32,8 +32,8 @@ func kept(rules int64) int { return int(min(keptReadings, max(1, keptInAll/max(1
 // recent keeps the last readings of each rule of one rollout.
 type recent struct {
 	rollout string
-	byRule map[string][]analysis.Judgement
-	order  []string
+	byRule  map[string][]analysis.Judgement
+	order   []string
 }
 
 // add keeps readings of a rollout, as many as the limit of each rule, and makes those in js share with them what is the
