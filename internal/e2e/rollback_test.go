@@ -29,7 +29,7 @@ func TestABadReleaseIsTakenBackAndItsFixIsNot(t *testing.T) {
 	w.flagServesAll(t, "1.0.0")
 
 	asked := w.story.one(t, "1.1.0", "rollback.requested")
-	if asked.Subject != "rollback.production.checkout" || asked.Data.From != "1.1.0" || asked.Data.To == nil || *asked.Data.To != "1.0.0" {
+	if asked.Subject != "rollback.production.checkout" || asked.Data.From != "1.1.0" || !asked.Data.To.Said || asked.Data.To.Version != "1.0.0" {
 		t.Errorf("the rollback event is on %s: %+v", asked.Subject, asked.Data)
 	}
 	w.evidenceHolds(t, asked)
