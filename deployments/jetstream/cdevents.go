@@ -1,7 +1,10 @@
 package jetstream
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
@@ -66,6 +69,9 @@ func (e envelope) cdevent() (body map[string]any, id string, err error) {
 	}
 	var c cdevent
 	if err := json.Unmarshal(e.data, &c); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			err = fmt.Errorf("of the wrong JSON type (%s) is %s", wrong.Value, cmp.Or(wrong.Field, "the whole"))
+		}
 		return nil, "", refuse(Malformed, "the CDEvent cannot be read: %w", err)
 	}
 	if strings.HasPrefix(e.kind, cdeventsPrefix) && c.Context.Type != e.kind {

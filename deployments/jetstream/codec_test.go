@@ -121,6 +121,37 @@ func TestReleasesAreRefusedWithTheReason(t *testing.T) {
 	}
 }
 
+func TestARefusalSaysInWordsWhatStandsThere(t *testing.T) {
+	structured := nats.Header{"Content-Type": {"application/cloudevents+json"}}
+	event := func(data string) string { return `{"specversion":"1.0","id":"7","source":"ci","type":"x"` + data + `}` }
+	for name, tt := range map[string]struct {
+		header     nats.Header
+		body, says string
+	}{
+		"nothing":          {nil, " ", "it is empty"},
+		"a mark":           {nil, "\uFEFF" + `{"version":"1"}`, "byte order mark"},
+		"a list":           {nil, `[{"version":"1"}]`, "it is an array"},
+		"a batch":          {nats.Header{"Content-Type": {"Application/CloudEvents-Batch+JSON"}}, `[]`, "send each event as a message of its own"},
+		"data as text":     {structured, event(`,"data":"{\"version\":\"1\"}"`), "it is a string: send the object itself"},
+		"no data":          {structured, event(""), "it is empty"},
+		"a number":         {nil, `17`, "it is a number"},
+		"a numbered":       {nil, `{"version":1.10}`, "version must be a string: write it in quotes"},
+		"a blank version":  {nil, `{"version":" "}`, "version is missing"},
+		"a strange member": {nil, cdeventOf("service.deployed.0.2.0", "", `,"subject":[1]`), "of the wrong JSON type (array) is subject"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := DecodeRelease(subject, tt.header, []byte(tt.body))
+			if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "json:") {
+				t.Errorf("%v, want %q", err, tt.says)
+			}
+		})
+	}
+	_, err := Input{Format: AutoFormat}.release(message{subject: "ci.x", data: []byte(`{"service":"checkout","version":"1"}`)})
+	if err == nil || !strings.Contains(err.Error(), "environment is missing: say in `map`") {
+		t.Errorf("an input's message without environment: %v", err)
+	}
+}
+
 func TestADerivedIDNamesTheRelease(t *testing.T) {
 	id := func(body string) string {
 		r, err := DecodeRelease(subject, nil, []byte(body))

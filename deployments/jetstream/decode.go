@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -74,6 +75,9 @@ func open(h nats.Header, data []byte) (envelope, error) {
 	if err != nil {
 		return envelope{}, err
 	}
+	if isBatch(kind) {
+		return envelope{}, refuse(Malformed, "a batch of CloudEvents is not understood: send each event as a message of its own")
+	}
 	if isCloudEvent(kind) {
 		return structured(data)
 	}
@@ -101,6 +105,11 @@ func open(h nats.Header, data []byte) (envelope, error) {
 // isCloudEvent reports whether a content type is that of a CloudEvent in structured mode.
 func isCloudEvent(contentType string) bool {
 	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(contentType)), "application/cloudevents")
+}
+
+// isBatch reports whether a content type is that of several CloudEvents, which NATS has no mode for.
+func isBatch(contentType string) bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(contentType)), "application/cloudevents-batch")
 }
 
 // structured reads an event whose attributes and data are one JSON object.
@@ -210,14 +219,31 @@ func object(data []byte) (map[string]json.RawMessage, error) {
 		return nil, refuse(Malformed, "the body is not UTF-8")
 	}
 	var body map[string]json.RawMessage
-	err := json.Unmarshal(data, &body)
-	if err == nil && body == nil {
-		err = errors.New("it is null")
-	}
-	if err != nil {
-		return nil, refuse(Malformed, "the body is no JSON object: %w", err)
+	if err := json.Unmarshal(data, &body); err != nil || body == nil {
+		return nil, refuse(Malformed, "the body is no JSON object: %w", whyNoObject(data, err))
 	}
 	return body, nil
+}
+
+// whyNoObject says in words what a body is in place of a JSON object.
+func whyNoObject(data []byte, err error) error {
+	text := bytes.TrimSpace(data)
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case len(text) == 0:
+		return errors.New("it is empty")
+	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
+		return errors.New("it begins with a byte order mark: write it as UTF-8 without one")
+	case err == nil:
+		return errors.New("it is null")
+	case ok && text[0] == '[':
+		return errors.New("it is an array: send what is in it one by one")
+	case ok && text[0] == '"':
+		return errors.New("it is a string: send the object itself, not its text")
+	case ok:
+		return errors.New("it is a " + wrong.Value)
+	}
+	return err
 }
 
 func percentDecode(s string) (string, error) {

@@ -48,6 +48,11 @@ func (i Input) release(m message) (deployments.Release, error) {
 	if err != nil {
 		return deployments.Release{}, err
 	}
+	for _, name := range []string{"service", "environment"} {
+		if fields[name] == "" {
+			return deployments.Release{}, refuse(Invalid, "%s is missing: say in `map` of the input where it is, or what it is in `defaults`", name)
+		}
+	}
 	slot := deployments.Slot{Environment: fields["environment"], Service: fields["service"]}
 	if err := slot.Validate(); err != nil {
 		return deployments.Release{}, deployments.Refuse(Invalid, err)

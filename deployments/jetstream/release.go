@@ -85,10 +85,11 @@ func (f field) take(body map[string]json.RawMessage) error {
 	if raw, ok := body[f.name]; ok {
 		delete(body, f.name)
 		if err := json.Unmarshal(raw, f.to); err != nil {
-			return refuse(Invalid, "%s must be a string", f.name)
+			return refuse(Invalid, "%s must be a string: write it in quotes", f.name)
 		}
 	}
-	if *f.to == "" {
+	if strings.TrimSpace(*f.to) == "" {
+		*f.to = ""
 		if f.required {
 			return refuse(Invalid, "%s is missing", f.name)
 		}
