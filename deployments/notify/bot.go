@@ -55,7 +55,10 @@ func (b *Bot) Deliver(ctx context.Context, e deployments.Event) error {
 	if !b.Wants(e) {
 		return nil
 	}
-	return b.tell(ctx, e, e.ID, 0)
+	if err := b.tell(ctx, e, e.ID, 0); !errors.Is(err, errUntold) {
+		return err
+	}
+	return nil
 }
 
 // job is one event on its way into a thread.
@@ -77,18 +80,18 @@ func (b *Bot) tell(ctx context.Context, e deployments.Event, id string, again in
 	}
 	t := &j.thread
 	if t.over() && e.Severity != deployments.Page || j.revision == 0 && !b.receiver.Wants(e) && e.Name != testName {
-		return nil
+		return errUntold
 	}
 	j.changed = t.merge(e)
 	if !b.due(j) {
 		b.pace.giveUp(id)
-		return nil
+		return errUntold
 	}
 	at := now(b.clock)
 	if wait := t.Busy.held(at); wait > 0 {
 		return b.postpone(ctx, j, &busyError{min(max(wait, time.Second), 5*time.Second), "another worker is telling " + b.receiver.Name})
 	}
-	if err := b.pace.admit(id, at); err != nil {
+	if err := b.pace.admit(id, e.Severity, at); err != nil {
 		return b.postpone(ctx, j, err)
 	}
 	return b.hold(ctx, j)
@@ -237,7 +240,7 @@ func (b *Bot) open(ctx context.Context, j *job, doubted time.Time) error {
 		t.Opener = j.id
 	}
 	text, body := card(t.shows(), b.words)
-	answer, err := b.api.post(ctx, "chat.postMessage", post{Channel: cmp.Or(t.Channel, b.receiver.Channel), Text: text, Attachments: []postAttachment{body}, Metadata: mark{j.key, cardID}.data()})
+	answer, err := b.api.post(ctx, postMessage, post{Channel: cmp.Or(t.Channel, b.receiver.Channel), Text: text, Attachments: []postAttachment{body}, Metadata: mark{j.key, cardID}.data()})
 	if err != nil {
 		return t.failed(cardID, err)
 	}
@@ -279,7 +282,7 @@ func (b *Bot) answer(ctx context.Context, j *job, doubted time.Time) error {
 		}
 	}
 	text, attachments := answerTo(e, j.again)
-	_, err := b.api.post(ctx, "chat.postMessage", post{Channel: t.Channel, Thread: t.TS, Broadcast: rank(e.Severity) > 0 || j.again > 0, Text: text, Attachments: attachments,
+	_, err := b.api.post(ctx, postMessage, post{Channel: t.Channel, Thread: t.TS, Broadcast: rank(e.Severity) > 0 || j.again > 0, Text: text, Attachments: attachments,
 		Metadata: mark{j.key, j.id}.data()})
 	if call, ok := errors.AsType[*callError](err); ok && gone[call.code] {
 		t.lost()

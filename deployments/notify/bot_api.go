@@ -13,6 +13,8 @@ import (
 	"time"
 )
 
+const postMessage = "chat.postMessage"
+
 // webAPI is Slack's Web API.
 type webAPI struct {
 	base, tokenFile string
@@ -83,7 +85,8 @@ var fate = map[string]struct {
 var cures = map[string]string{
 	"not_in_channel": "invite the app to the channel: /invite @APP", "channel_not_found": "write the channel's id, or invite the app to the private channel",
 	"missing_scope": "give the app the scope that is missing, and install it again", "invalid_auth": "put a bot token (xoxb-…) of this workspace into the file",
-	"not_allowed_token_type": "use a bot token (xoxb-…)",
+	"not_allowed_token_type": "use a bot token (xoxb-…)", "is_archived": "unarchive the channel, or name another one",
+	"token_revoked": "put a new bot token into the file", "token_expired": "put a new bot token into the file", "account_inactive": "put a bot token of an active app into the file",
 }
 
 // gone are the words that say that a message is not there any more, or cannot be edited.
@@ -126,11 +129,11 @@ func (a webAPI) do(method string, request *http.Request) (webAnswer, error) {
 		return webAnswer{}, &callError{unknown: !dialing || dial.Op != "dial", err: unreached(what, err, redact)}
 	}
 	defer response.Body.Close()
-	return a.read(what, response, redact)
+	return a.read(method, what, response, redact)
 }
 
 // read is what an answer means. Slack says most of what is wrong with status 200.
-func (a webAPI) read(what string, response *http.Response, redact func(string) string) (webAnswer, error) {
+func (a webAPI) read(method, what string, response *http.Response, redact func(string) string) (webAnswer, error) {
 	const largest = 4 << 20
 	var answer webAnswer
 	at := now(a.now)
@@ -140,7 +143,7 @@ func (a webAPI) read(what string, response *http.Response, redact func(string) s
 		return answer, &callError{code: answer.Error, unknown: response.StatusCode >= 500, err: err}
 	}
 	switch {
-	case unread != nil:
+	case unread != nil, !answer.OK && answer.Error == "", answer.OK && method == postMessage && (answer.TS == "" || answer.Channel == ""):
 		return answer, &callError{unknown: true, err: &RetryAfterError{After: defaultRetry, Err: fmt.Errorf("%s: the answer cannot be read", what)}}
 	case answer.OK:
 		return answer, nil

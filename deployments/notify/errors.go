@@ -27,3 +27,6 @@ func (e *RetryAfterError) Error() string {
 
 // Unwrap is why the event was not taken.
 func (e *RetryAfterError) Unwrap() error { return e.Err }
+
+// errUntold says that there was nothing to tell the receiver.
+var errUntold = errors.New("there is nothing to tell")

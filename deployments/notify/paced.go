@@ -20,33 +20,51 @@ type Deliverer interface {
 }
 
 // Paced keeps a receiver to one event a second, with short bursts. It never waits: an event that comes too early gets
-// a place in the line, and a [*RetryAfterError] that says when it is its turn. While the receiver asks to be left alone
-// no event reaches it. Use NewPaced to make one; it may be used by many goroutines.
+// a place in the line, and a [*RetryAfterError] that says when it is its turn. Each severity has a line of its own, so
+// that what a person must act on stands behind no news. While the receiver asks to be left alone no event reaches it.
+// Use NewPaced to make one; it may be used by many goroutines.
 type Paced struct {
-	to    Deliverer
-	clock func() time.Time
+	to        Deliverer
+	clock     func() time.Time
+	perSecond rate.Limit
 
 	mu    sync.Mutex
-	pace  *rate.Limiter
+	pace  [severities]*rate.Limiter
 	turns map[string]time.Time // by event id: whose place in the line is reserved
 	quiet time.Time            // the receiver asked to be left alone until then
 }
 
 const (
-	perSecond = 1
-	burst     = 3
-	maxTurns  = 10_000
-	lateTurn  = time.Minute // a place in the line that was not taken for so long is given up
+	perSecond        = 1  // messages to people
+	machinePerSecond = 20 // events to a webhook
+	burst            = 3
+	severities       = 3 // as rank has them
+	maxTurns         = 10_000
+	lateTurn         = time.Minute // a place in the line that was not taken for so long is given up
 )
 
 var (
-	errPace  = errors.New("more than one message a second for this receiver")
+	errPace  = errors.New("more messages than this receiver is sent in a second")
 	errQuiet = errors.New("the receiver asked to be left alone")
 )
 
 // NewPaced paces a receiver; a nil clock is time.Now.
 func NewPaced(to Deliverer, clock func() time.Time) *Paced {
-	return &Paced{to: to, clock: clock, pace: rate.NewLimiter(perSecond, burst), turns: map[string]time.Time{}}
+	return newPaced(to, clock, perSecond)
+}
+
+func newPaced(to Deliverer, clock func() time.Time, perSecond rate.Limit) *Paced {
+	p := &Paced{to: to, clock: clock, perSecond: perSecond, turns: map[string]time.Time{}}
+	p.formAnew()
+	return p
+}
+
+// formAnew makes empty lines.
+func (p *Paced) formAnew() {
+	for i := range p.pace {
+		p.pace[i] = rate.NewLimiter(p.perSecond, burst)
+	}
+	clear(p.turns)
 }
 
 // Wants reports whether the receiver is told about an event at all.
@@ -57,7 +75,7 @@ func (p *Paced) Deliver(ctx context.Context, e deployments.Event) error {
 	if !p.to.Wants(e) {
 		return nil
 	}
-	if err := p.admit(e.ID, now(p.clock)); err != nil {
+	if err := p.admit(e.ID, e.Severity, now(p.clock)); err != nil {
 		return err
 	}
 	err := p.to.Deliver(ctx, e)
@@ -68,7 +86,7 @@ func (p *Paced) Deliver(ctx context.Context, e deployments.Event) error {
 }
 
 // admit is nil when it is the event's turn.
-func (p *Paced) admit(id string, at time.Time) error {
+func (p *Paced) admit(id string, severity deployments.Severity, at time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if wait := p.quiet.Sub(at); wait > 0 {
@@ -76,7 +94,7 @@ func (p *Paced) admit(id string, at time.Time) error {
 	}
 	turn, waiting := p.turns[id]
 	if !waiting {
-		place := p.pace.ReserveN(at, 1)
+		place := p.pace[rank(severity)].ReserveN(at, 1)
 		turn = at.Add(place.DelayFrom(at))
 		if turn.After(at) && !p.remember(id, turn, at) {
 			place.CancelAt(at)
@@ -119,7 +137,6 @@ func (p *Paced) leaveAlone(until time.Time) {
 	defer p.mu.Unlock()
 	if until.After(p.quiet) {
 		p.quiet = until
-		p.pace = rate.NewLimiter(perSecond, burst)
-		clear(p.turns)
+		p.formAnew()
 	}
 }

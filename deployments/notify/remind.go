@@ -121,7 +121,7 @@ func (r reminders) remind(ctx context.Context, key string) error {
 	var w waiting
 	revision, err := load(ctx, r.memory, key, &w)
 	at := now(r.now)
-	if err != nil || revision == 0 || at.Sub(w.Told) < r.receiver.Repeat {
+	if since := at.Sub(w.Told); err != nil || revision == 0 || since < r.receiver.Repeat && since > -longestRetry { // before that a clock was ahead
 		return err
 	}
 	state, err := r.state(ctx, w.Event.Slot)

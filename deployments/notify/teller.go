@@ -12,6 +12,7 @@ import (
 	"time"
 
 	prom "github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"github.com/serin-cd/serin/deployments"
 )
@@ -54,17 +55,17 @@ func Open(r Receiver, o Options) (*Teller, error) {
 	switch r.Kind {
 	case SlackChannel:
 		bot := NewBot(r, BotOptions{Memory: o.Memory, Words: words, HTTP: o.HTTP, Now: o.Now, Log: o.Log})
-		t.to, t.send = bot, bot.tell
+		t.to, t.send = each{bot, bot.tell}, bot.tell
 		t.render = bot.render
 	case SlackWebhook:
 		s := Slack{URL: r.URL, File: r.WebhookFile, HTTP: o.HTTP, Now: o.Now, Words: words}
-		t.plain(func(ctx context.Context, e deployments.Event, id string, again int) error {
+		t.plain(perSecond, func(ctx context.Context, e deployments.Event, id string, again int) error {
 			return s.send(ctx, id, message(e, words, again))
 		})
 		t.render = func(e deployments.Event) any { return message(e, words, 0) }
 	case HTTPWebhook:
 		w := Webhook{URL: r.URL, SecretFile: r.SecretFile, HTTP: o.HTTP, Now: o.Now}
-		t.plain(func(ctx context.Context, e deployments.Event, _ string, again int) error {
+		t.plain(machinePerSecond, func(ctx context.Context, e deployments.Event, _ string, again int) error {
 			return w.send(ctx, e, again)
 		})
 		t.render = w.render
@@ -77,25 +78,30 @@ func Open(r Receiver, o Options) (*Teller, error) {
 }
 
 // plain is a receiver that is sent each event it wants.
-func (t *Teller) plain(send func(context.Context, deployments.Event, string, int) error) {
-	paced := NewPaced(each{t.Receiver, send}, t.options.Now)
+func (t *Teller) plain(perSecond rate.Limit, send func(context.Context, deployments.Event, string, int) error) {
+	paced := newPaced(each{t.Receiver, send}, t.options.Now, perSecond)
 	t.to = paced
 	t.send = func(ctx context.Context, e deployments.Event, id string, again int) error {
 		if again == 0 {
 			return send(ctx, e, id, 0)
 		}
-		if err := paced.admit(id, now(t.options.Now)); err != nil {
+		if err := paced.admit(id, e.Severity, now(t.options.Now)); err != nil {
 			return err
 		}
 		return send(ctx, e, id, again)
 	}
 }
 
-// each sends every event that the receiver wants.
+// each sends every event that is wanted.
 type each struct {
-	Receiver
+	wants interface {
+		Wants(e deployments.Event) bool
+	}
 	send func(context.Context, deployments.Event, string, int) error
 }
+
+// Wants reports whether an event is wanted.
+func (s each) Wants(e deployments.Event) bool { return s.wants.Wants(e) }
 
 // Deliver sends an event.
 func (s each) Deliver(ctx context.Context, e deployments.Event) error { return s.send(ctx, e, e.ID, 0) }
@@ -111,10 +117,20 @@ func (t *Teller) Deliver(ctx context.Context, e deployments.Event) error {
 			t.options.Log.WarnContext(ctx, "reminder not remembered", slog.String("receiver", t.Receiver.Name), slog.Any("error", err))
 		}
 	}
+	if t.Receiver.Person() && now(t.options.Now).Sub(e.Time) > oldNews {
+		return nil
+	}
 	err := t.to.Deliver(ctx, e)
+	if errors.Is(err, errUntold) {
+		return nil
+	}
 	t.count(ctx, err)
 	return err
 }
+
+// oldNews is how long after an event people are not told of it any more: their receiver was out of the configuration
+// since. What still waits for a person they are reminded of.
+const oldNews = 24 * time.Hour
 
 // again tells of what waits for a person.
 func (t *Teller) again(ctx context.Context, e deployments.Event, again int) error {
@@ -122,6 +138,9 @@ func (t *Teller) again(ctx context.Context, e deployments.Event, again int) erro
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := t.send(ctx, e, fmt.Sprintf("%s/again/%d", e.ID, again), again)
+	if errors.Is(err, errUntold) {
+		return nil
+	}
 	t.count(ctx, err)
 	return err
 }
@@ -151,7 +170,10 @@ func (t *Teller) Test(ctx context.Context, at time.Time) error {
 	e.Name, e.Data.Reason, e.Data.Cause, e.Data.Actions, e.Data.FromPercent = testName, "a test of the receiver "+t.Receiver.Name+": nothing has happened", "", nil, 0
 	e.ID = fmt.Sprintf("test/%d/%s", at.UnixNano(), testName)
 	e.Data.Rollout, e.Slot, e.Data.Service, e.Data.Environment, e.Data.Version = "", deployments.Slot{Environment: "none", Service: "test"}, "test", "none", "0"
-	return t.send(ctx, e, e.ID, 0)
+	if err := t.send(ctx, e, e.ID, 0); !errors.Is(err, errUntold) {
+		return err
+	}
+	return nil
 }
 
 // testName is the event of a test.
