@@ -19,6 +19,7 @@ const (
 	tellWait     = 25 * time.Second // for one event: less, so that no other worker tells it too
 	tellPatience = 30 * time.Minute // an outage of a receiver that costs no event
 	tellPrefix   = "tell-"          // of a notifier's durable consumer
+	tellPending  = 10_000           // events that wait for a receiver's pace, and hold up none behind them
 )
 
 // Events reads the public events.
@@ -105,7 +106,8 @@ func (f Filter) wants(e deployments.Event) bool {
 // Tell hands every event from now on to deliver, one at a time, until ctx ends. The name keeps the place over restarts:
 // events of the time between are delivered too. An error is tried again, later and later, or after the error's
 // RetryAfter() time.Duration when it has one; meanwhile others go on. One whose WaitsItsTurn() bool is true is no try.
-// What cannot be delivered becomes a dead letter.
+// What cannot be delivered becomes a dead letter. The half hour of an event's first tries begins with the first one that
+// fails, or would have (LeftAlone() bool): however long the line was, an outage of a moment costs nothing.
 func (e Events) Tell(ctx context.Context, name string, deliver func(context.Context, deployments.Event) error) error {
 	patient := e.Attempts == 0
 	if patient {
@@ -119,6 +121,7 @@ func (e Events) Tell(ctx context.Context, name string, deliver func(context.Cont
 	if err := e.remember(ctx, stream, durable); err != nil {
 		return fmt.Errorf("tell %s: %w", name, err)
 	}
+	failing := outages{}
 	end := settle{js: e.JS, names: e.Names, attempts: e.Attempts, hopeless: Stranded, log: e.Log.With("notifier", name)}
 	return pull(ctx, e.JS, stream, durable, 1, e.Log, func(msgs <-chan jetstream.Msg) {
 		for msg := range msgs {
@@ -127,7 +130,7 @@ func (e Events) Tell(ctx context.Context, name string, deliver func(context.Cont
 				continue
 			}
 			err, end := e.tell(ctx, msg, deliver), end
-			if patient && young(msg) || waitsItsTurn(err) {
+			if failing.young(msg, err, time.Now()) && patient || waitsItsTurn(err) {
 				end.attempts = math.MaxInt
 			}
 			if end.finish(ctx, msg, err) && e.Undelivered != nil {
@@ -137,10 +140,33 @@ func (e Events) Tell(ctx context.Context, name string, deliver func(context.Cont
 	})
 }
 
+// outages is since when telling of an event fails, by its sequence.
+type outages map[uint64]time.Time
+
 // young reports whether an event may be tried as often as it takes.
-func young(msg jetstream.Msg) bool {
-	meta, err := msg.Metadata()
-	return err == nil && time.Since(meta.Timestamp) < tellPatience
+func (o outages) young(msg jetstream.Msg, err error, at time.Time) bool {
+	const most = 10_000 // more than wait at once
+	meta, lost := msg.Metadata()
+	if lost != nil {
+		return false
+	}
+	seq := meta.Sequence.Stream
+	if err == nil {
+		delete(o, seq)
+		return true
+	}
+	var alone interface{ LeftAlone() bool }
+	if waitsItsTurn(err) && !(errors.As(err, &alone) && alone.LeftAlone()) {
+		return true
+	}
+	since, failed := o[seq]
+	if !failed {
+		if len(o) >= most {
+			clear(o)
+		}
+		since, o[seq] = at, at
+	}
+	return at.Sub(since) < tellPatience
 }
 
 // waitsItsTurn reports whether nobody was asked, which is no try: the error says so.
@@ -157,7 +183,7 @@ func (e Events) remember(ctx context.Context, stream, durable string) error {
 	}
 	_, err = e.JS.CreateOrUpdateConsumer(ctx, stream, jetstream.ConsumerConfig{
 		Durable: durable, DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: tellAckWait, MaxDeliver: -1, MaxAckPending: 1000,
+		AckWait: tellAckWait, MaxDeliver: -1, MaxAckPending: tellPending,
 	})
 	return err
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/serin-cd/serin/deployments"
 )
 
@@ -76,5 +78,46 @@ func TestWhatIsGivenUpIsCountedAndWaitingForATurnIsNoTry(t *testing.T) {
 	all, err := Events{JS: l.js}.Notifiers(t.Context())
 	if err != nil || len(all) != 2 {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// placed is a message at a place in a stream.
+type placed struct {
+	jetstream.Msg
+	seq uint64
+}
+
+func (p placed) Metadata() (*jetstream.MsgMetadata, error) {
+	return &jetstream.MsgMetadata{Sequence: jetstream.SequencePair{Stream: p.seq}, Timestamp: time.Unix(0, 0)}, nil
+}
+
+// aloneError says that the receiver was left alone.
+type aloneError struct{ turnError }
+
+func (aloneError) LeftAlone() bool { return true }
+
+func TestAnOutageCountsFromItsBeginningHoweverLongTheLineWas(t *testing.T) {
+	late, other, broken := placed{seq: 7}, placed{seq: 8}, errors.New("503")
+	at, o := time.Unix(0, 0).Add(50*time.Minute), outages{}
+	after := func(d time.Duration) time.Time { return at.Add(d) }
+	for i, tt := range []struct {
+		msg   placed
+		err   error
+		at    time.Time
+		young bool
+	}{
+		{late, turnError{}, at, true},
+		{late, broken, after(time.Minute), true},
+		{other, aloneError{}, after(2 * time.Minute), true},
+		{late, broken, after(30 * time.Minute), true},
+		{late, broken, after(31 * time.Minute), false},
+		{other, broken, after(31 * time.Minute), true},
+		{other, broken, after(32 * time.Minute), false},
+		{other, nil, after(33 * time.Minute), true},
+		{other, broken, after(40 * time.Minute), true},
+	} {
+		if got := o.young(tt.msg, tt.err, tt.at); got != tt.young {
+			t.Errorf("%d: young %t", i, got)
+		}
 	}
 }

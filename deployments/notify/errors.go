@@ -20,6 +20,9 @@ func (e *RetryAfterError) WaitsItsTurn() bool {
 	return errors.Is(e.Err, errPace) || errors.Is(e.Err, errQuiet)
 }
 
+// LeftAlone reports that the receiver was not asked because it failed just before.
+func (e *RetryAfterError) LeftAlone() bool { return errors.Is(e.Err, errQuiet) }
+
 // Error says why, and when to try again.
 func (e *RetryAfterError) Error() string {
 	return e.Err.Error() + "; again in " + e.After.Round(time.Millisecond).String()
