@@ -30,7 +30,11 @@ type webAnswer struct {
 	Channel  string       `json:"channel"`
 	TS       string       `json:"ts"`
 	Messages []webMessage `json:"messages"`
-	More     struct {
+	Channels []struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	} `json:"channels"`
+	More struct {
 		Next     string   `json:"next_cursor"`
 		Messages []string `json:"messages"`
 	} `json:"response_metadata"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,7 +18,9 @@ var unseen = map[string]bool{"missing_scope": true, "not_allowed_token_type": tr
 func (b *Bot) find(ctx context.Context, t *thread, key, id string, tried time.Time) (ts string, err error) {
 	age := now(b.clock).Sub(tried)
 	if t.Channel == "" {
-		t.Channel = b.channel(ctx)
+		if t.Channel, err = b.lookUp(ctx); err != nil {
+			return "", err
+		}
 	}
 	method, query := "conversations.history", url.Values{"channel": {t.Channel}}
 	if id != cardID {
@@ -39,7 +42,7 @@ func (b *Bot) find(ctx context.Context, t *thread, key, id string, tried time.Ti
 		}
 	}
 	if age < staleTime {
-		return "", &busyError{max(staleTime-age, time.Second), "it is not known whether Slack took the message, and it does not let the app look: give it the scope channels:history"}
+		return "", &busyError{max(staleTime-age, time.Second), "it is not known whether Slack took the message, and it does not let the app look: give it the scopes channels:history and channels:read"}
 	}
 	return "", nil
 }
@@ -84,6 +87,39 @@ func (b *Bot) channel(ctx context.Context) string {
 		return ""
 	}
 	return known.ID
+}
+
+// lookUp is the id of the receiver's channel, among those that the app is in where no message has told it yet. It is ""
+// where Slack does not let the app look, or knows of none.
+func (b *Bot) lookUp(ctx context.Context) (string, error) {
+	const pages = 10
+	if id := b.channel(ctx); id != "" {
+		return id, nil
+	}
+	name := strings.TrimPrefix(b.receiver.Channel, "#")
+	for _, kind := range []string{"public_channel", "private_channel"} { // each needs a scope of its own
+		query := url.Values{"types": {kind}, "exclude_archived": {"true"}, "limit": {"200"}}
+		for range pages {
+			answer, err := b.api.get(ctx, "users.conversations", query)
+			if call, ok := errors.AsType[*callError](err); ok && unseen[call.code] {
+				break
+			}
+			if err != nil {
+				return "", err
+			}
+			for _, c := range answer.Channels {
+				if c.Name == name {
+					b.learn(ctx, c.ID)
+					return c.ID, nil
+				}
+			}
+			if answer.More.Next == "" {
+				break
+			}
+			query.Set("cursor", answer.More.Next)
+		}
+	}
+	return "", nil
 }
 
 // learn remembers the id of the receiver's channel. That it fails is only a pity: it is told again with each message.
