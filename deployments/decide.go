@@ -60,6 +60,12 @@ func (e Entry) following(now time.Time) Entry {
 		State: e.State, After: e.Sequence}
 }
 
+// Refused reports whether the entry turned the release of that id away.
+func (e Entry) Refused(release string) bool {
+	r, ok := e.released()
+	return ok && r.Answer == Rejected && r.Release.ID == release
+}
+
 // released is the entry's release, where it took one in.
 func (e Entry) released() (Released, bool) {
 	var k kinded

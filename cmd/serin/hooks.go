@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -96,8 +98,10 @@ func (d *daemon) publishHook(ctx context.Context, r web.Request) (web.Stored, er
 	if err != nil {
 		return web.Stored{}, err
 	}
+	m.Header.Del(nats.MsgIdHdr)
 	if r.Key != "" || r.Named {
-		m.Header.Set(nats.MsgIdHdr, rel.ID) // sent again, it is the same release
+		m.Header.Set(nats.MsgIdHdr, jetstream.MessageID(rel, "")) // sent again, it is the same release
+		jetstream.KeepID(m, rel)
 	}
 	if !d.nc.IsConnected() {
 		return web.Stored{}, errAway
@@ -107,15 +111,48 @@ func (d *daemon) publishHook(ctx context.Context, r web.Request) (web.Stored, er
 	if _, err := d.worker.Policies.Offered(ctx, r.Slot); errors.Is(err, deployments.ErrNoPolicy) {
 		return web.Stored{}, deployments.Refuse("no_policy", fmt.Errorf("%s has no policy here: is the name right?", r.Slot))
 	}
+	ack, err := d.store(ctx, m)
+	if err != nil || !ack.Duplicate {
+		return web.Stored{ID: rel.ID}, err
+	}
+	return d.sentBefore(ctx, m, rel)
+}
+
+func (d *daemon) store(ctx context.Context, m *nats.Msg) (*natsjs.PubAck, error) {
 	ack, err := d.js.PublishMsg(ctx, m, natsjs.WithExpectStream(d.names.Stream(jetstream.ReleasesStream)))
 	if err != nil {
-		return web.Stored{}, fmt.Errorf("publish release of %s: %w", r.Slot, err)
+		return nil, fmt.Errorf("publish release on %s: %w", m.Subject, err)
 	}
-	out := web.Stored{ID: rel.ID, Duplicate: ack.Duplicate}
-	if !ack.Duplicate {
-		return out, nil
+	return ack, nil
+}
+
+// sentBefore is what became of a release whose id was stored within the hour. One that was refused is stored once more:
+// its cause may be cured. An id that is another version's is a mistake of the client.
+func (d *daemon) sentBefore(ctx context.Context, m *nats.Msg, rel deployments.Release) (web.Stored, error) {
+	out := web.Stored{ID: rel.ID, Duplicate: true}
+	last, err := d.journal.Last(ctx, rel.Slot)
+	if err != nil {
+		return out, nil // it is stored, and that is all there is to say
 	}
-	if last, err := d.journal.Last(ctx, r.Slot); err == nil && last.State.Release != nil && last.State.Release.ID == rel.ID {
+	if last.Refused(rel.ID) {
+		m.Header.Set(nats.MsgIdHdr, jetstream.MessageID(rel, strconv.FormatUint(last.Rev, 10)))
+		ack, err := d.store(ctx, m)
+		out.Duplicate = err == nil && ack.Duplicate
+		return out, err
+	}
+	taken := make([]deployments.Release, 0, 1+len(last.State.Queue))
+	for _, q := range last.State.Queue {
+		taken = append(taken, q.Release)
+	}
+	if last.State.Release != nil {
+		taken = append(taken, *last.State.Release)
+	}
+	i := slices.IndexFunc(taken, func(t deployments.Release) bool { return t.ID == rel.ID })
+	switch {
+	case i < 0:
+	case taken[i].Version != rel.Version:
+		return out, deployments.Refuse("key_used", fmt.Errorf("%q is the id of version %s of %s: send another version with another one", rel.ID, taken[i].Version, rel.Slot))
+	case i == len(last.State.Queue):
 		out.Rollout = last.State.Rollout.ID
 	}
 	return out, nil

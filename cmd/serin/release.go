@@ -1,8 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -38,7 +38,7 @@ func newRelease(env Env) *cobra.Command {
 	}
 	f.natsFlags.add(cmd)
 	cmd.Flags().StringVar(&f.environment, "env", deployments.DefaultEnvironment, "environment")
-	cmd.Flags().StringVar(&f.rel.ID, "id", "", "id of the event: the same id twice is the same release (default: from service, version and commit, and another one after the version was taken back)")
+	cmd.Flags().StringVar(&f.rel.ID, "id", "", "id of the event: the same id twice is the same release (default: of the version that waits, runs or was promoted last, its own, else a new one)")
 	cmd.Flags().StringVar(&f.rel.Commit, "commit", "", "commit of the version")
 	cmd.Flags().StringVar(&f.rel.Author, "author", "", "who made the release")
 	cmd.Flags().StringVar(&f.rel.RunURL, "run-url", "", "page of the CI run")
@@ -72,7 +72,7 @@ func (w *waiter) release(ctx context.Context, f releaseFlags) error {
 	if err != nil && !errors.Is(err, jetstream.ErrNobody) { // the release waits for a worker
 		return exitError{code: exitNotAccepted, err: fmt.Errorf("%w: has serin serve run on this NATS?", err)}
 	}
-	f.identify(asking, r)
+	attempt := f.identify(asking, r)
 	w.rel = f.rel
 	letters, err := r.deadLetters(f.rel.Slot, f.rel.ID)
 	if err != nil {
@@ -81,7 +81,7 @@ func (w *waiter) release(ctx context.Context, f releaseFlags) error {
 	if ctx.Err() != nil {
 		return errors.New("cancelled: nothing was published")
 	}
-	_, duplicate, err := jetstream.PublishRelease(asking, r.js, r.names, f.rel) // once it is tried, a cancel is obeyed by the wait
+	_, duplicate, err := jetstream.PublishAttempt(asking, r.js, r.names, f.rel, attempt) // once it is tried, a cancel is obeyed by the wait
 	if err != nil {
 		return exitError{code: exitUnreachable, err: err}
 	}
@@ -97,14 +97,16 @@ func (w *waiter) release(ctx context.Context, f releaseFlags) error {
 	return w.wait(ctx, events, from, letters)
 }
 
-// identify gives the release an id, unless it has one.
-func (f *releaseFlags) identify(ctx context.Context, r *remote) {
-	f.rel.ID = cmp.Or(f.rel.ID, r.releaseID(ctx, f.rel))
-}
-
-// releaseID is the id of a release that names none. Where nobody can say what became of the version, it is no other
-// attempt.
-func (r *remote) releaseID(ctx context.Context, rel deployments.Release) string {
-	last, _ := r.reader().Last(ctx, rel.Slot)
-	return jetstream.ReleaseID(rel, last)
+// identify gives the release an id, unless it has one. The attempt tells NATS it from an earlier one of the same id: of a
+// release without an id of its own the slot knows better what it is a duplicate of, and one that was refused is none.
+func (f *releaseFlags) identify(ctx context.Context, r *remote) (attempt string) {
+	last, err := r.reader().Last(ctx, f.rel.Slot) // where nobody can say what became of the version, it is no other attempt
+	named := f.rel.ID != ""
+	if !named {
+		f.rel.ID = jetstream.ReleaseID(f.rel, last)
+	}
+	if err == nil && (!named || last.Rev == 0 || last.Refused(f.rel.ID)) {
+		return rand.Text()
+	}
+	return ""
 }

@@ -60,7 +60,7 @@ func bury(ctx context.Context, js jetstream.JetStream, n Names, msg jetstream.Ms
 	letter.Header[HeaderStream] = []string{meta.Stream}
 	letter.Header[HeaderSequence] = []string{seq}
 	letter.Header[HeaderConsumer] = []string{meta.Consumer}
-	if id := msg.Headers().Get(nats.MsgIdHdr); id != "" && len(id) <= maxLetterID {
+	if id := idOf(msg.Headers()); id != "" && len(id) <= maxLetterID {
 		letter.Header[HeaderID] = []string{percentEncode(id)}
 	}
 	id := meta.Stream + "/" + seq + "/" + meta.Consumer
@@ -72,6 +72,14 @@ func bury(ctx context.Context, js jetstream.JetStream, n Names, msg jetstream.Ms
 		return fmt.Errorf("terminate message %s: %w", seq, err)
 	}
 	return nil
+}
+
+// idOf is the id that a message's headers give it: a CloudEvent's own goes before that of the message.
+func idOf(h nats.Header) string {
+	if id, err := header(h, "ce-id"); err == nil && id != "" {
+		return id
+	}
+	return h.Get(nats.MsgIdHdr)
 }
 
 // notice tells whoever waits for a release that it has become a dead letter. The letters' own subjects name no slot, so

@@ -3,7 +3,6 @@ package jetstream
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/url"
 	"strconv"
 
@@ -52,9 +51,7 @@ func (d DeadLetters) Again(l Letter) (Again, error) {
 	if err != nil {
 		return fail("it would be refused again: %w", err)
 	}
-	if same, err := DecodeRelease(m.Subject, m.Header, m.Data); err != nil || same.ID != rel.ID {
-		maps.Copy(m.Header, attributesOf(rel.ID, releaseType, source(slot), rel.Trace).binary("", nil).Header)
-	}
+	KeepID(m, rel)
 	if same, err := DecodeRelease(m.Subject, m.Header, m.Data); err != nil || same.ID != rel.ID {
 		return fail("its id %q cannot be kept: publish it with `serin release --id`", rel.ID)
 	}
@@ -81,7 +78,7 @@ func (d DeadLetters) Publish(ctx context.Context, a Again) (duplicate bool, err 
 func (d DeadLetters) Refusals(a Again, heard func(why string)) (stop func(), err error) {
 	nc := d.JS.Conn()
 	sub, err := nc.Subscribe(d.Names.Subject("refused", a.Release.Subject()), func(m *nats.Msg) {
-		if id, err := url.PathUnescape(m.Header.Get(HeaderID)); err == nil && id == a.msg.Header.Get(nats.MsgIdHdr) {
+		if id, err := url.PathUnescape(m.Header.Get(HeaderID)); err == nil && (id == a.Release.ID || id == a.msg.Header.Get(nats.MsgIdHdr)) {
 			why, _ := url.PathUnescape(m.Header.Get(HeaderReason))
 			heard(why)
 		}

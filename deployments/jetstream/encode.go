@@ -112,9 +112,7 @@ func encodeRelease(n Names, r deployments.Release) (*nats.Msg, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode release: %w", err)
 	}
-	m := attributesOf(r.ID, releaseType, source(r.Slot), r.Trace).binary(n.Release(r.Slot), data)
-	m.Header[nats.MsgIdHdr] = []string{r.ID}
-	return m, nil
+	return attributesOf(r.ID, releaseType, source(r.Slot), r.Trace).binary(n.Release(r.Slot), data), nil
 }
 
 // percentEncode makes a header's value of any string, as CloudEvents over NATS asks for.
