@@ -89,5 +89,6 @@ type EventData struct {
 	RunURL            string               `json:"run_url,omitempty"`
 	Evidence          []analysis.Judgement `json:"evidence,omitempty"` // worst first
 	Actions           []steps.ActionState  `json:"actions,omitempty"`
-	Started           time.Time            `json:"started_at,omitzero"` // of the rollout
+	Started           time.Time            `json:"started_at,omitzero"`  // of the rollout
+	Restored          time.Time            `json:"restored_at,omitzero"` // when the failed rules were healthy again
 }

@@ -4,8 +4,12 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/serin-cd/serin/analysis"
 	"github.com/serin-cd/serin/deployments"
+	"github.com/serin-cd/serin/steps"
 )
 
 func TestARollbackWithoutAVersionToGoBackToSaysNull(t *testing.T) {
@@ -28,5 +32,32 @@ func TestARollbackWithoutAVersionToGoBackToSaysNull(t *testing.T) {
 		if err := json.Unmarshal(text, &back); err != nil || back.To != c.to {
 			t.Errorf("%s is read as %+v, %v", text, back.To, err)
 		}
+	}
+}
+
+// What ends after a rollback says when the failed rules were healthy again, and nothing where they were not seen so.
+func TestTheEndOfAWayBackSaysWhenTheRulesWereHealthyAgain(t *testing.T) {
+	for name, healthy := range map[string]bool{"healthy again": true, "never again": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.verdict = func(rule string, share int) analysis.Judgement {
+					if !healthy && w.last().State.Rollout.Failure != nil {
+						return analysis.Judgement{Verdict: analysis.NoData}
+					}
+					return failsAt(2500)(rule, share)
+				}
+				w.release("1.1.0")
+				w.run("one", time.Hour)
+				for _, e := range w.events() {
+					if want := w.last().State.Rollout.Failure.Restored; e.Name == "rollout.restored" && (!e.Data.Restored.Equal(want) || want.IsZero() == healthy) {
+						t.Errorf("restored at %s, want %s", e.Data.Restored, want)
+					}
+				}
+				if last := w.last().State.Rollout; last.Outcome != steps.Restored {
+					t.Errorf("the outcome is %q", last.Outcome)
+				}
+			})
+		})
 	}
 }

@@ -222,7 +222,11 @@ func (t *teller) end(was, r steps.Rollout) {
 			t.tell(a.Key, Info, "", "promoted")
 		}
 	case steps.Restored:
-		t.tell("rollout.restored", Info, "", "").Data.Evidence = worstFirst(t.e.Evidence)
+		over := t.tell("rollout.restored", Info, "", "")
+		over.Data.Evidence = worstFirst(t.e.Evidence)
+		if r.Failure != nil {
+			over.Data.Restored = r.Failure.Restored
+		}
 	case steps.NeverExposed:
 		t.neverExposed(r)
 	case steps.RestoreUnconfirmed:

@@ -51,7 +51,7 @@ var kinds = map[string]kind{
 	"flag.requested":        of("A feature is being turned off: target is the flag's key.", "target", "actions"),
 	"flag.disabled":         of("A feature is off, and confirmed: target is the flag's key.", "target", "actions"),
 	"rollout.promoted":      of("All traffic has the new version, and its rules have passed.", "outcome"),
-	"rollout.restored":      of("The way back is confirmed, and the failed rules are healthy.", "outcome", "cause"),
+	"rollout.restored":      of("A rollout that was taken back has ended. restored_at is when its failed rules were healthy again; without it they were not, within the time of recovery, or nobody watched.", "outcome", "cause"),
 }
 
 // Names are the names of the public events, sorted.
@@ -120,6 +120,7 @@ var descriptions = map[string]string{
 	"EventData.evidence":           "What the decision rests on, worst first.",
 	"EventData.actions":            "What is done about a failure, and what of it is confirmed.",
 	"EventData.started_at":         "When the rollout's first share was confirmed; before that, of this entry.",
+	"EventData.restored_at":        "Of rollout.restored: when the failed rules were healthy again.",
 	"Reading.at":                   "The instant that was asked for.",
 	"Reading.window":               "What {{window}} stood for, in nanoseconds.",
 	"Reading.samples":              "Requests since the step's confirmed start.",

@@ -135,11 +135,17 @@ func (t told) doneNow() string {
 
 // restored is the headline at the end of a rollout that was taken back.
 func (t told) restored() string {
-	back := func(a steps.ActionState) bool { return a.Kind == steps.RollbackAction }
-	if slices.ContainsFunc(t.Data.Actions, back) {
-		return " rolled back" + t.from() + ": the failed rules are healthy again"
+	text, d := "", t.Data
+	if slices.ContainsFunc(d.Actions, func(a steps.ActionState) bool { return a.Kind == steps.RollbackAction }) {
+		text = " rolled back" + t.from()
 	}
-	return ": the failed rules are healthy again"
+	switch {
+	case !d.Restored.IsZero():
+		return text + ": the failed rules are healthy again"
+	case d.Cause == steps.ByRules, d.Cause == steps.ByLostData:
+		return text + ": the failed rules were not seen healthy again"
+	}
+	return firstOf(text, " is over")
 }
 
 // buttons are the pages that an event knows of.

@@ -108,7 +108,10 @@ func story() []deployments.Event {
 		at(7, "rollback.requested", back),
 		at(8, "rollback.completed", func(e *deployments.Event) { confirmed(&e.Data); e.Data.Evidence = nil }),
 		at(9, "rule.recovered", func(e *deployments.Event) { confirmed(&e.Data); e.Data.Evidence = nil }),
-		at(10, "rollout.restored", func(e *deployments.Event) { confirmed(&e.Data); e.Data.Evidence = []analysis.Judgement{latency} }),
+		at(10, "rollout.restored", func(e *deployments.Event) {
+			confirmed(&e.Data)
+			e.Data.Evidence, e.Data.Restored = []analysis.Judgement{latency}, start
+		}),
 	}
 }
 

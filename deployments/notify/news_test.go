@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,4 +144,27 @@ func TestAReminderOfAClockThatWasAheadComesAllTheSame(t *testing.T) {
 			t.Errorf("told %q", d.told)
 		}
 	})
+}
+
+func TestTheEndOfAWayBackClaimsHealthOnlyWhereItWasSeen(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cause    steps.Cause
+		restored time.Time
+		want     string
+	}{
+		"healthy again":       {steps.ByRules, start, "✓ production/checkout 1.4.2 rolled back at 25 %: the failed rules are healthy again"},
+		"not within its time": {steps.ByRules, time.Time{}, "✓ production/checkout 1.4.2 rolled back at 25 %: the failed rules were not seen healthy again"},
+		"by a person":         {steps.ByPerson, time.Time{}, "✓ production/checkout 1.4.2 rolled back at 25 %"},
+		"by a newer one":      {steps.BySuperseded, time.Time{}, "✓ production/checkout 1.4.2 rolled back at 25 %"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := notify.Text(event("rollout.restored", func(e *deployments.Event) {
+				confirmed(&e.Data)
+				e.Data.Cause, e.Data.Restored = tt.cause, tt.restored
+			}))
+			if !strings.HasPrefix(got, tt.want) || strings.Contains(got, "healthy") != strings.Contains(tt.want, "healthy") {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
 }

@@ -170,6 +170,8 @@ func TestEveryEventHasItsLine(t *testing.T) {
 				confirmed(&e.Data)
 			case strings.HasPrefix(name, "flag."):
 				e.Data.Target = "flag/new-checkout"
+			case name == "rollout.restored":
+				e.Data.Restored = start
 			case strings.HasPrefix(name, "rollout."), name == "approval.granted":
 				e.Data.By = "grace"
 			}
