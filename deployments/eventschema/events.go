@@ -42,7 +42,7 @@ var kinds = map[string]kind{
 	"approval.granted":      of("A person has approved the next step."),
 	"rollout.paused":        of("A person has paused the rollout."),
 	"rollout.resumed":       of("A person has resumed the rollout."),
-	"rollout.failed":        of("The rollout is taken back by its rules, or for want of data.", "cause", "reason", "from_percent"),
+	"rollout.failed":        of("The rollout is taken back by its rules, or for want of data.", "cause", "reason"),
 	"rollout.aborted":       of("A person has ended the rollout.", "cause", "reason"),
 	"rollout.not_ready":     of("The new version was not ready for traffic in time, and had none.", "cause", "outcome", "reason"),
 	"rollback.requested":    of("The mover goes back to the stable version; on the subject rollback.<env>.<service>. to is null on a first release.", "from", "to", "cause", "reason"),

@@ -198,6 +198,7 @@ func TestEveryEventOfARolloutFitsItsSchema(t *testing.T) {
 		"not ready":      {policy: policy + "ready: {query: up, within: 1m}\n", world: silent(0, analysis.NoData), stable: "1.0.0"},
 		"late":           {policy: policy, world: healthy, stable: "1.0.0", confirm: 45 * time.Second, happen: []deployments.Happening{command(60*time.Second, steps.Abort)}},
 		"with testers":   {policy: strings.Replace(policy, "steps: [", "steps: [{audience: {email: '*@example.com'}, bake: 1m}, ", 1), world: fails(80*time.Second, time.Hour), stable: "1.0.0"},
+		"testers fail":   {policy: strings.Replace(policy, "steps: [", "steps: [{audience: {email: '*@example.com'}, bake: 5m}, ", 1), world: fails(30*time.Second, time.Hour), stable: "1.0.0"},
 		"aborted early":  {policy: policy + "ready: {query: up, within: 5m}\n", world: silent(0, analysis.NoData), stable: "1.0.0", happen: []deployments.Happening{command(20*time.Second, steps.Abort)}},
 		"superseded too": {policy: policy + "ready: {query: up, within: 5m}\n", world: silent(0, analysis.NoData), stable: "1.0.0", happen: []deployments.Happening{released(20*time.Second, "1.2.0")}},
 	} {

@@ -99,7 +99,7 @@ func (aloneError) LeftAlone() bool { return true }
 func TestAnOutageCountsFromItsBeginningHoweverLongTheLineWas(t *testing.T) {
 	late, other, broken := placed{seq: 7}, placed{seq: 8}, errors.New("503")
 	at, o := time.Unix(0, 0).Add(50*time.Minute), outages{}
-	after := func(d time.Duration) time.Time { return at.Add(d) }
+	after := at.Add
 	for i, tt := range []struct {
 		msg   placed
 		err   error
