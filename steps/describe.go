@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,7 +56,7 @@ func (r Rollout) orderChange(prev Rollout) string {
 func (r Rollout) trouble(prev Rollout) string {
 	switch fresh := r.LastError != prev.LastError && r.LastError != ""; {
 	case r.Unconfirmed && !prev.Unconfirmed:
-		return "not confirmed within " + r.Plan.ConfirmWithin.String() + ": " + strings.TrimSpace(r.LastError+" (goes on being tried)")
+		return "not confirmed within " + r.Plan.ConfirmWithin.String() + ": " + cmp.Or(r.LastError, "nothing is known of it yet") + " (goes on being tried)"
 	case r.Since != prev.Since && r.Phase == Pending:
 		return map[bool]string{true: "waiting for the advance window", false: "asking whether it is ready"}[r.Checking.IsZero()]
 	case fresh && r.Phase == Pending:

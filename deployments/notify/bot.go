@@ -134,7 +134,7 @@ var details = []string{"step.passed", "rule.*", "analysis.inconclusive", "rollou
 
 // postpone remembers what the event says before it comes again: whoever is at it shows that too.
 func (b *Bot) postpone(ctx context.Context, j *job, err error) error {
-	if j.changed && j.revision > 0 {
+	if j.changed {
 		if _, lost := save(ctx, b.memory, j.key, j.thread, j.revision); lost != nil {
 			return lost
 		}

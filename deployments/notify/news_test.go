@@ -168,3 +168,29 @@ func TestTheEndOfAWayBackClaimsHealthOnlyWhereItWasSeen(t *testing.T) {
 		})
 	}
 }
+
+// In a storm a message is posted late: it says then what is known by then.
+func TestAMessageThatHadToWaitInLineSaysWhatCameMeanwhile(t *testing.T) {
+	o := newOffice(t)
+	b := o.worker()
+	of := func(rollout, name string, rev uint64) deployments.Event {
+		return at(rev, name, func(e *deployments.Event) {
+			e.ID, e.Data.Rollout, e.Data.Step, e.Data.Percent = fmt.Sprintf("%s/%d/%s", rollout, rev, name), rollout, 1, 5
+		})
+	}
+	for n := range 3 {
+		o.deliver(t, b, of(fmt.Sprint("burst", n), "step.started", 2))
+	}
+	started, promoted := of("late", "step.started", 2), of("late", "rollout.promoted", 9)
+	for _, e := range []deployments.Event{started, promoted} {
+		if err := b.Deliver(t.Context(), e); err == nil {
+			t.Fatalf("%s had not to wait", e.Name)
+		}
+	}
+	o.wait(2 * time.Second)
+	o.deliver(t, b, started)
+	all := o.Messages()
+	if got := all[len(all)-1].Text; len(all) != 4 || !strings.Contains(got, "promoted") {
+		t.Errorf("%d messages, the last says %q", len(all), got)
+	}
+}
