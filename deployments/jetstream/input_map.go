@@ -48,14 +48,9 @@ func (i Input) release(m message) (deployments.Release, error) {
 	if err != nil {
 		return deployments.Release{}, err
 	}
-	for _, name := range []string{"service", "environment"} {
-		if fields[name] == "" {
-			return deployments.Release{}, refuse(Invalid, "%s is missing: say in `map` of the input where it is, or what it is in `defaults`", name)
-		}
-	}
-	slot := deployments.Slot{Environment: fields["environment"], Service: fields["service"]}
-	if err := slot.Validate(); err != nil {
-		return deployments.Release{}, deployments.Refuse(Invalid, err)
+	slot, err := slotIn(fields)
+	if err != nil {
+		return deployments.Release{}, err
 	}
 	if fields["id"] != "" {
 		e.id = fields["id"]
@@ -69,6 +64,20 @@ func (i Input) release(m message) (deployments.Release, error) {
 		return deployments.Release{}, refuse(Malformed, "%w", err)
 	}
 	return release(slot, e)
+}
+
+// slotIn is the slot that a message's fields name.
+func slotIn(fields map[string]string) (deployments.Slot, error) {
+	for _, name := range []string{"service", "environment"} {
+		if fields[name] == "" {
+			return deployments.Slot{}, refuse(Invalid, "%s is missing: say in `map` of the input where it is, or what it is in `defaults`", name)
+		}
+	}
+	slot := deployments.Slot{Environment: fields["environment"], Service: fields["service"]}
+	if err := slot.Validate(); err != nil {
+		return deployments.Slot{}, deployments.Refuse(Invalid, err)
+	}
+	return slot, nil
 }
 
 // open takes the message out of its CloudEvent, where the format says so.
