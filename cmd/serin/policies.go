@@ -18,6 +18,9 @@ type policyFile struct {
 	policies []deployments.Policy
 }
 
+// maxPolicyFile is how large a file of policies may be, in bytes: below what a NATS server takes by default.
+const maxPolicyFile = 1_000_000
+
 // readPolicies reads files, and the *.yaml and *.yml of directories but for those of tests. All findings of all files
 // come at once; an error means that something could not be read.
 func readPolicies(env Env, paths []string) ([]policyFile, diag.Findings, error) {
@@ -36,6 +39,10 @@ func readPolicies(env Env, paths []string) ([]policyFile, diag.Findings, error) 
 			}
 			ps, found := deployments.ParsePolicies(name, text)
 			findings = append(findings, found...)
+			if len(text) > maxPolicyFile {
+				findings = append(findings, diag.Finding{Position: diag.Position{File: name, Line: 1, Column: 1}, Severity: diag.Error,
+					Message: fmt.Sprintf("the file has %d bytes, and NATS keeps %d of a policy at most", len(text), maxPolicyFile), Cure: "write one policy a file, or fewer rules"})
+			}
 			files = append(files, policyFile{name, text, ps})
 			for _, p := range ps {
 				if other, twice := where[p.Slot]; twice && other != name && p.Service != "" {
