@@ -72,7 +72,7 @@ func (w *waiter) release(ctx context.Context, f releaseFlags) error {
 	if err != nil && !errors.Is(err, jetstream.ErrNobody) { // the release waits for a worker
 		return exitError{code: exitNotAccepted, err: fmt.Errorf("%w: has serin serve run on this NATS?", err)}
 	}
-	attempt := f.identify(asking, r)
+	again := f.identify(asking, r)
 	w.rel = f.rel
 	letters, err := r.deadLetters(f.rel.Slot, f.rel.ID)
 	if err != nil {
@@ -81,7 +81,7 @@ func (w *waiter) release(ctx context.Context, f releaseFlags) error {
 	if ctx.Err() != nil {
 		return errors.New("cancelled: nothing was published")
 	}
-	_, duplicate, err := jetstream.PublishAttempt(asking, r.js, r.names, f.rel, attempt) // once it is tried, a cancel is obeyed by the wait
+	duplicate, err := r.publish(asking, f.rel, again) // once it is tried, a cancel is obeyed by the wait
 	if err != nil {
 		return exitError{code: exitUnreachable, err: err}
 	}
@@ -97,16 +97,42 @@ func (w *waiter) release(ctx context.Context, f releaseFlags) error {
 	return w.wait(ctx, events, from, letters)
 }
 
-// identify gives the release an id, unless it has one. The attempt tells NATS it from an earlier one of the same id: of a
-// release without an id of its own the slot knows better what it is a duplicate of, and one that was refused is none.
-func (f *releaseFlags) identify(ctx context.Context, r *remote) (attempt string) {
-	last, err := r.reader().Last(ctx, f.rel.Slot) // where nobody can say what became of the version, it is no other attempt
+// again says when a release of an id that was published within the hour is stored once more.
+type again int
+
+const (
+	never     again = iota // the same id is the same release
+	whenKnown              // if NATS has had it: the slot has not, or has refused it
+	always                 // the slot knows better than the id what it is a duplicate of
+)
+
+// identify gives the release an id, unless it has one.
+func (f *releaseFlags) identify(ctx context.Context, r *remote) again {
+	last, err := r.reader().Last(ctx, f.rel.Slot)
 	named := f.rel.ID != ""
 	if !named {
 		f.rel.ID = jetstream.ReleaseID(f.rel, last)
 	}
-	if err == nil && (!named || last.Rev == 0 || last.Refused(f.rel.ID)) {
-		return rand.Text()
+	switch {
+	case err != nil: // nobody can say what became of it
+		return never
+	case !named:
+		return always
+	case last.Rev == 0 || last.Refused(f.rel.ID):
+		return whenKnown
 	}
-	return ""
+	return never
+}
+
+// publish stores the release. duplicate: it was stored before, and is not stored again.
+func (r *remote) publish(ctx context.Context, rel deployments.Release, a again) (duplicate bool, err error) {
+	attempt := ""
+	if a == always {
+		attempt = rand.Text()
+	}
+	_, duplicate, err = jetstream.PublishAttempt(ctx, r.js, r.names, rel, attempt)
+	if duplicate && a == whenKnown {
+		_, duplicate, err = jetstream.PublishAttempt(ctx, r.js, r.names, rel, rand.Text())
+	}
+	return duplicate, err
 }
