@@ -176,6 +176,9 @@ func (f *natsFlags) dial(ctx context.Context, env Env) (*remote, error) {
 		return nil, err
 	}
 	nc, err := jetstream.Connect(ctx, url, o)
+	if err != nil && f.url == "" { // what is left of a server that was killed looks like one that runs
+		err = fmt.Errorf("%w: does serin serve still run on %s?", err, f.data)
+	}
 	if err != nil {
 		return nil, exitError{code: exitUnreachable, err: err}
 	}

@@ -40,8 +40,11 @@ func (f *waitFlags) add(cmd *cobra.Command, when string) {
 	cmd.Flags().StringVar(&f.dotenv, "dotenv", "", "file for the facts as variables, beside any output: SERIN_OUTCOME, SERIN_ROLLOUT, …")
 }
 
-// validate refuses other outputs.
+// validate refuses other outputs, and times that have passed.
 func (f *waitFlags) validate() error {
+	if f.timeout < 0 {
+		return exitError{code: exitUsage, err: fmt.Errorf("--timeout %v has passed already: 0 is never", f.timeout)}
+	}
 	if slices.Contains([]string{"text", "json", "jsonl", "github", "junit"}, f.output) {
 		return nil
 	}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +26,7 @@ func TestWaitAttachesToARolloutUnderWayAndLongAfterItsEnd(t *testing.T) {
 		}
 		exits(exitNotAccepted, "serin history", "wait", "cart")
 		exits(exitUsage, "not one of text, json, jsonl", "wait", "cart", "-o", "yaml")
+		exits(exitUsage, "has passed already", "wait", "cart", "--timeout", "-5s")
 		o.do("flags", "set", "cart-version", "1.0.0")
 		exits(exitTimeout, "the rollout goes on", "release", "cart", "1.1.0", "--wait", "--timeout", "1s")
 		first := o.until("cart", in(steps.Baking)).Rollout
@@ -50,9 +54,17 @@ func TestWaitAttachesToARolloutUnderWayAndLongAfterItsEnd(t *testing.T) {
 		exits(exitNotAccepted, "nothing to wait for", "wait", "cart-1.3.0-00000000")
 	})
 	t.Run("without one", func(t *testing.T) {
-		env := Env{Stdout: io.Discard, Stderr: io.Discard, Getenv: func(string) string { return "" }, Now: time.Now, Dir: t.TempDir()}
+		said := &strings.Builder{}
+		env := Env{Stdout: io.Discard, Stderr: said, Getenv: func(string) string { return "" }, Now: time.Now, Dir: t.TempDir()}
 		if code := run(t.Context(), []string{"wait", "cart", "--data", "data"}, env); code != exitUnreachable {
 			t.Errorf("exit status %d", code)
+		}
+		killed := filepath.Join(env.Dir, "data")
+		if err := errors.Join(os.Mkdir(killed, 0o700), os.WriteFile(filepath.Join(killed, "endpoint.json"), []byte(`{"url":"nats://127.0.0.1:1","token":"x"}`), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if code := run(t.Context(), []string{"wait", "cart", "--data", "data"}, env); code != exitUnreachable || !strings.Contains(said.String(), "does serin serve still run on data?") {
+			t.Errorf("behind a server that was killed: %d: %s", code, said)
 		}
 	})
 }

@@ -128,5 +128,8 @@ func (w *waiter) note(e deployments.Event) {
 	case e.Name == "release.superseded" && e.Data.Target != "": // one that waited behind this rollout
 	case slices.Contains([]string{"rollout.failed", "rollout.aborted", "rollout.not_ready", "release.superseded"}, e.Name):
 		w.turned, w.paused = e.Data.Reason, false
+		if w.turned == "" && e.Data.By != "" {
+			w.turned = "by " + e.Data.By
+		}
 	}
 }

@@ -291,3 +291,12 @@ func TestAClosedConnectionEndsAWait(t *testing.T) {
 		w.ends(t, exitUnreachable, "connection closed")
 	})
 }
+
+func TestAnAbortWithoutAReasonIsToldByWhomItWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWaited(t.Context(), waitFlags{output: "text"})
+		w.says("rollout.aborted", deployments.EventData{Phase: steps.Reverting, Cause: steps.ByPerson, By: "ada"})
+		w.says("rollout.restored", deployments.EventData{Phase: steps.Ended, Outcome: steps.Restored, Cause: steps.ByPerson, Reason: "65 users evaluated"})
+		w.ends(t, exitAborted, "restored: by ada")
+	})
+}
