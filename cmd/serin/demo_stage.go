@@ -110,7 +110,7 @@ func (s *stage) startSlack(ctx context.Context) (err error) {
 
 func (s *stage) startWorld(ctx context.Context) (err error) {
 	s.world, err = lab.Start(ctx, lab.Config{
-		Service: service.Options{Work: 10 * time.Millisecond, Background: 0.0005},
+		Service: service.Options{Work: 10 * time.Millisecond, Background: 0.00005},
 		Scrape:  faster(time.Second, s.o.speed) / demoScrapes,
 	})
 	if err != nil {
