@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"slices"
@@ -44,7 +46,7 @@ func (f tokenFile) read() ([]string, error) {
 }
 
 // all are the tokens as they are now; nil where there is no file. It is read at most once a second: tokens rotate. What was
-// read last holds while the file cannot be read.
+// read last holds while the file cannot be read; one that is emptied lets nobody in.
 func (f tokenFile) all() func() ([]string, error) {
 	if f.path == "" {
 		return nil
@@ -57,10 +59,11 @@ func (f tokenFile) all() func() ([]string, error) {
 		defer mu.Unlock()
 		if now := time.Now(); now.Sub(at) > time.Second {
 			found, err := f.read()
-			if err == nil {
+			if _, unread := errors.AsType[*fs.PathError](err); !unread {
 				last, at = found, now
 			}
 			if last == nil {
+				at = time.Time{}
 				return nil, err
 			}
 		}
