@@ -43,8 +43,8 @@ type edit struct{ file, old, by string }
 
 // quick makes workers tell the webhook at once: Slack's pace of one message a second would take an hour for a run.
 var quick = []edit{
-	{"deployments/notify/paced.go", "perSecond = 1\n", "perSecond = 1000\n"},
-	{"deployments/notify/paced.go", "burst     = 3\n", "burst     = 1000\n"},
+	{"deployments/notify/paced.go", "perSecond        = 1 ", "perSecond        = 1000 "},
+	{"deployments/notify/paced.go", "burst            = 3\n", "burst            = 1000\n"},
 }
 
 // serin builds the workers' program with edits, by an overlay: the tree stays as it is.
