@@ -113,7 +113,7 @@ var keyCures = map[string]string{
 	"name": "write service", "kind": "leave it out: a policy has no kind", "metadata": "write service: NAME, and leave metadata out",
 	"spec":   "write what stands under it at the top of the file",
 	"groups": "these are Prometheus rules: write each of them, as it stands, as an item of `rules:`",
-	"notify": "leave it out: whom Serin tells is set where `serin serve` is started",
+	"notify": "move it into the configuration file of `serin serve`: whom Serin tells stands there",
 	"flag":   "write traffic: {flag: KEY}", "analysis": "write rules", "metrics": "write rules",
 }
 
