@@ -11,7 +11,7 @@
 //
 // [Embed] runs the server inside the process, [Connect] reaches another one, [Setup] makes the streams.
 // [Serve] answers orders with the name that the server vouches for ([Actor]), and what is stored, which a [Reader] asks for:
-// so no other role than a worker needs a right to a stream ([Roles]).
+// so no other role than a worker needs a right to a stream ([Roles]), but for dead letters: those name no slot.
 // An [Input] is a subject that is there already, and says where its messages have what a release needs.
 // [FairLeases] are Leases that workers share evenly, by what they say of themselves on <prefix>.worker.<name> ([Presence]).
 // [Server], [Journal], [Leases], [Intake], [Dispatch], [Policies], [Serve] and [Client] need nothing of one another.
