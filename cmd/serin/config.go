@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -163,11 +164,7 @@ func (c configuration) print(env Env) error {
 	if c.File != "" {
 		fmt.Fprintln(env.Stdout, "configuration file:", clean(c.File))
 	} else {
-		fmt.Fprint(env.Stdout, "no configuration file; looked for")
-		for i, path := range c.LookedAt {
-			fmt.Fprint(env.Stdout, map[bool]string{true: " ", false: ", "}[i == 0], clean(path))
-		}
-		fmt.Fprintln(env.Stdout)
+		fmt.Fprintln(env.Stdout, "no configuration file; looked for", clean(strings.Join(c.LookedAt, ", ")))
 	}
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "SETTING\tVALUE\tFROM")

@@ -82,8 +82,12 @@ func listCommands(out io.Writer, c *cobra.Command) {
 	for _, g := range c.Groups() {
 		titles = append(titles[:len(titles)-1], g.ID, "")
 	}
+	rest := "More"
+	if len(titles) == 1 {
+		rest = "Commands"
+	}
 	for _, title := range titles {
-		heading := "\n" + cmp.Or(title, map[bool]string{true: "Commands", false: "More"}[len(titles) == 1]) + ":\n"
+		heading := "\n" + cmp.Or(title, rest) + ":\n"
 		for _, sub := range c.Commands() {
 			if sub.GroupID == title && sub.IsAvailableCommand() {
 				fmt.Fprintf(out, "%s  %-*s %s\n", heading, c.NamePadding(), sub.Name(), sub.Short)

@@ -127,20 +127,16 @@ func (f *serveFlags) config(env Env) (daemonConfig, error) {
 
 // slack reads the webhook's URL: it is a secret, and so comes from a file.
 func (f *serveFlags) slack(env Env) (string, error) {
-	path := f.slackFile
-	if path == "" {
-		path = env.Getenv("SERIN_SLACK_WEBHOOK_FILE")
-	}
-	if path == "" {
+	if f.slackFile == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(env.Path(path))
+	text, err := os.ReadFile(env.Path(f.slackFile))
 	if err != nil {
 		return "", fmt.Errorf("read the Slack webhook: %w", err)
 	}
 	hook := strings.TrimSpace(string(text))
 	if u, err := url.Parse(hook); err != nil || u.Host == "" {
-		return "", errors.New("the Slack webhook in " + path + " is no URL")
+		return "", errors.New("the Slack webhook in " + f.slackFile + " is no URL")
 	}
 	return hook, nil
 }
